@@ -1,0 +1,28 @@
+"""Options that several commands share, spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="A name from `masklet models`, or the path of a checkpoint file.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="Where to compute: cpu, cuda, cuda:1, mps; by default the best there is."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Photo = Annotated[Path, typer.Argument(help="The picture.", show_default=False)]
+Clicks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--click", metavar="X,Y[,-]", help="A point on the object, or off it with `,-`; may be repeated."
+    ),
+]
+Boxes = Annotated[
+    list[str] | None,
+    typer.Option("--box", metavar="X0,Y0,X1,Y1", help="Top-left and bottom-right corner around the object."),
+]

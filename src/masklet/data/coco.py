@@ -1,0 +1,157 @@
+"""COCO instance segmentation: one JSON file and a folder of pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from masklet import rle
+from masklet.data.datasets import ImageRecord, LabelledImage
+from masklet.data.pictures import read_picture
+from masklet.data.problems import Problems
+from masklet.errors import DataError, MaskError
+from masklet.types import Mask
+
+
+class CocoMasks:
+    """Pictures with instance masks in COCO format (RLE, compressed or not, or polygons).
+
+    annotations   the JSON file
+    images        folder of the pictures; by default `images` beside the JSON file
+    keep          image record → bool; pictures for which it is False are left out
+    problems      what was skipped and why: missing or unreadable pictures, pictures of another size than
+                  their record, masks that are empty, damaged or of another size
+    Pictures are read when asked for. Crowd annotations (`iscrowd`) are no single object and left out.
+    raises        DataError when the JSON file cannot be read or is not COCO
+    """
+
+    def __init__(
+        self,
+        annotations: str | Path,
+        images: str | Path | None = None,
+        keep: Callable[[ImageRecord], bool] | None = None,
+    ) -> None:
+        self.path = Path(annotations)
+        self.folder = Path(images) if images is not None else self.path.parent / "images"
+        self.name = self.path.parent.name
+        self.problems = Problems()
+        records, by_image = _parse(self.path, self.problems)
+        self._records: list[ImageRecord] = []
+        self._annotations: list[list[dict[str, Any]]] = []
+        present = {entry.name for entry in self.folder.iterdir()} if self.folder.is_dir() else set()
+        for record in records:
+            if keep is not None and not keep(record):
+                continue
+            if Path(record["file_name"]).name == record["file_name"] and record["file_name"] not in present:
+                self.problems.add(f"{self.name}/{record['file_name']}", "picture is missing")
+                continue
+            found = by_image.get(record["id"], [])
+            if not found:
+                self.problems.add(f"{self.name}/{record['file_name']}", "picture has no mask")
+                continue
+            self._records.append(record)
+            self._annotations.append(found)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def read(self, index: int) -> LabelledImage | None:
+        """The picture with its masks, or None when it is bad (then it stands in `problems`)."""
+        record = self._records[index]
+        name = f"{self.name}/{record['file_name']}"
+        image = read_picture(self.folder / record["file_name"], name, self.problems)
+        if image is None:
+            return None
+        size = (int(record["height"]), int(record["width"]))
+        if image.shape[:2] != size:
+            found = f"{image.shape[1]}×{image.shape[0]}, not {size[1]}×{size[0]}"
+            self.problems.add(name, "picture has another size than its record", found)
+            return None
+        masks = [self._mask(annotation, size, name) for annotation in self._annotations[index]]
+        good = tuple(mask for mask in masks if mask is not None)
+        if not good:
+            self.problems.add(name, "picture has no mask")
+            return None
+        return LabelledImage(image, good, name, self.name)
+
+    def _mask(self, annotation: dict[str, Any], size: tuple[int, int], name: str) -> Mask | None:
+        item = f"{name} annotation {annotation.get('id', '?')}"
+        try:
+            mask = _decode(annotation["segmentation"], size)
+        except MaskError as error:
+            self.problems.add(item, "mask cannot be used", str(error))
+            return None
+        if mask.is_empty:
+            self.problems.add(item, "mask is empty")
+            return None
+        return mask
+
+
+def _parse(path: Path, problems: Problems) -> tuple[list[ImageRecord], dict[Any, list[dict[str, Any]]]]:
+    """Records of the pictures, and annotations by image id."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        records, annotations = data["images"], data["annotations"]
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is not COCO instance data; expected JSON with images and annotations"
+        ) from error
+    good = []
+    for position, record in enumerate(records):
+        if isinstance(record, dict) and {"id", "file_name", "height", "width"} <= record.keys():
+            good.append(record)
+        else:
+            problems.add(f"{path.parent.name} image record {position}", "record lacks id, name or size")
+    by_image: dict[Any, list[dict[str, Any]]] = {record["id"]: [] for record in good}
+    for position, annotation in enumerate(annotations):
+        item = f"{path.parent.name} annotation {position}"
+        if not isinstance(annotation, dict) or not annotation.get("segmentation"):
+            problems.add(item, "annotation has no segmentation")
+        elif annotation.get("image_id") not in by_image:
+            problems.add(item, "annotation names an unknown picture")
+        elif not annotation.get("iscrowd"):
+            by_image[annotation["image_id"]].append(annotation)
+    return good, by_image
+
+
+def _decode(segmentation: Any, size: tuple[int, int]) -> Mask:
+    """RLE or polygons → Mask of this (height, width); MaskError when they do not fit."""
+    height, width = size
+    if isinstance(segmentation, list):
+        return Mask.from_array(_polygons(segmentation, size))
+    if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
+        raise MaskError("segmentation must be polygons or RLE with size and counts")
+    if tuple(segmentation["size"]) != size:
+        found = "×".join(str(value) for value in reversed(segmentation["size"]))
+        raise MaskError(f"mask is {found}, its picture {width}×{height}")
+    counts = segmentation["counts"]
+    if isinstance(counts, list):
+        return Mask(rle.from_runs([int(n) for n in counts], height, width), height, width)
+    if not isinstance(counts, (str, bytes)):
+        raise MaskError("RLE counts must be text or a list of runs")
+    code = counts.encode("ascii", "replace") if isinstance(counts, str) else counts
+    runs = rle.runs(code)
+    # pycocotools does not check: a short code would be decoded from memory behind its end.
+    if sum(runs) != height * width or min(runs, default=0) < 0:
+        raise MaskError(f"RLE runs add up to {sum(runs)}, not {width}×{height} = {height * width}")
+    return Mask(code, height, width)
+
+
+def _polygons(polygons: list[Any], size: tuple[int, int]) -> np.ndarray:
+    """Polygons of x, y, x, y, … → bool [H, W], their union."""
+    from pycocotools import mask as coco
+
+    usable = [
+        [float(value) for value in polygon]
+        for polygon in polygons
+        if isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0
+    ]
+    if not usable or not np.isfinite(np.concatenate([np.asarray(p) for p in usable])).all():
+        raise MaskError("polygons need at least three points of finite numbers")
+    return np.asarray(coco.decode(coco.merge(coco.frPyObjects(usable, *size))), dtype=bool)

@@ -1,0 +1,101 @@
+"""What an engine does: the four verbs of the model on one piece of hardware.
+
+Everything above an engine sees numpy arrays and the opaque values named here. Points are in unit
+coordinates (0 to 1 across the frame), so no layer above needs to know the model's input size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from masklet.types import Candidates
+
+ImageFeatures = Any
+"""One encoded image (strides 4, 8, 16), as the engine keeps it."""
+
+Conditioned = Any
+"""Stride-16 features of a frame after reading memory, for a batch of objects, with the finer strides."""
+
+MemoryFeature = Any
+"""One object's remembered frame [c, S/16, S/16], as the engine keeps it."""
+
+
+@dataclass(frozen=True, eq=False)
+class PromptBatch:
+    """Prompts of O objects on one frame.
+
+    points   float32 [O, P, 2] unit coordinates (x, y); P may be 0
+    labels   int32 [O, P]: 1 positive, 0 negative, 2 box top-left, 3 box bottom-right, -1 padding
+    prior    float32 [O, 1, S/4, S/4] logits of an earlier answer to refine, or None
+    """
+
+    points: np.ndarray
+    labels: np.ndarray
+    prior: np.ndarray | None = None
+
+    @classmethod
+    def none(cls, objects: int) -> PromptBatch:
+        """No prompt: what a tracked frame gets."""
+        return cls(np.zeros((objects, 0, 2), np.float32), np.zeros((objects, 0), np.int32))
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryReading:
+    """What O objects read at a frame; all share the layout (N memories, P pointers).
+
+    features    N lists of O memory features
+    slots       N temporal slots: 0 a prompted frame, 1 … 6 how many steps ago
+    pointers    float32 [O, P, C]
+    distances   P frame distances, signed, positive is past (in the direction of tracking)
+    """
+
+    features: Sequence[Sequence[MemoryFeature]]
+    slots: Sequence[int]
+    pointers: np.ndarray
+    distances: Sequence[int]
+
+
+class Engine(Protocol):
+    """Runs the four verbs. Thread-compatible: calls may come from any thread, one at a time."""
+
+    name: str
+    """The checkpoint's name."""
+    device: str
+    """Where it runs, in words ("cpu", "cuda:0 bf16")."""
+    input_size: int
+    """S: images are resized to S × S."""
+    slots: int
+    """Temporal slots of the memory (7): one for prompted frames, the others for recent ones."""
+    pointer_limit: int
+    """Most object pointers a reading may hold (16)."""
+
+    def encode_image(self, image: np.ndarray) -> ImageFeatures:
+        """uint8 [H, W, 3] RGB of any size → features, once a frame whatever the number of objects."""
+        ...
+
+    def condition(self, features: ImageFeatures, reading: MemoryReading | None) -> Conditioned:
+        """Let a frame attend to memory; None (a first prompt, a photo) adds the no-memory embedding."""
+        ...
+
+    def decode(self, conditioned: Conditioned, prompts: PromptBatch, *, multimask: bool) -> Candidates:
+        """Prompts of O objects → 3 candidates (multimask) or 1. `conditioned` is of O objects or of none."""
+        ...
+
+    def decode_mask(self, features: ImageFeatures, masks: np.ndarray) -> Candidates:
+        """Given masks, float32 [O, 1, S, S] in 0 … 1 → one candidate: the mask itself, with its pointer."""
+        ...
+
+    def remember(
+        self, features: ImageFeatures, logits: np.ndarray, occlusion: np.ndarray, *, binary: bool
+    ) -> list[MemoryFeature]:
+        """Encode what O objects look like on a frame into what later frames attend to.
+
+        logits      float32 [O, 1, S/4, S/4]
+        occlusion   float32 [O, 1]; <= 0 adds the no-object embedding
+        binary      True on prompted frames: the mask enters as 0 / 1 instead of probabilities
+        """
+        ...

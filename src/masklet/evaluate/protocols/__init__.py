@@ -1,0 +1,1 @@
+"""A model at work under the rules of a benchmark."""

@@ -1,0 +1,131 @@
+"""A data set of videos with true masks, whatever its layout: names, truth, where the frames are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from masklet.errors import ConfigError, DataError
+from masklet.evaluate.readers.folders import Layout, find_layout, pictures, sequences
+from masklet.evaluate.readers.palette import read_masks
+from masklet.evaluate.readers.sav import read_json, read_object_folders
+from masklet.evaluate.readers.truth import ALL_FRAMES, DAVIS, LATER, SAV, YOUTUBE, Convention, Truth
+
+CONVENTIONS = {
+    "davis": DAVIS,
+    "ytvos": YOUTUBE,
+    "mose": LATER,
+    "lvos": LATER,
+    "vipseg": LATER,
+    "sav": SAV,
+    "all": ALL_FRAMES,
+}
+"""Format → which frames and objects count."""
+
+
+@dataclass(frozen=True)
+class VideoSet:
+    """Videos of one benchmark on disk. Nothing is read until asked for."""
+
+    format: str
+    layout: Layout
+    names: tuple[str, ...]
+    convention: Convention
+
+    def truth(self, name: str) -> Truth:
+        """All true masks of a video.
+
+        raises   DataError when files are missing, damaged or of differing sizes
+        """
+        folder = self.layout.annotations / name
+        if self.format == "sav":
+            return self._sav(name, folder)
+        masks = pictures(folder)
+        if not masks:
+            raise DataError(f"sequence {name} has no mask picture in {folder}")
+        names = self.frame_names(name) or tuple(masks)
+        places = {frame: position for position, frame in enumerate(names)}
+        unknown = [frame for frame in masks if frame not in places]
+        if unknown:
+            raise DataError(
+                f"sequence {name}: mask {unknown[0]} belongs to no frame ({len(names)} frames, "
+                f"{names[0]} to {names[-1]})"
+            )
+        frames, (height, width) = read_masks(list(masks.values()))
+        positions = tuple(places[frame] for frame in masks)
+        by_object: dict[int, dict[int, object]] = {}
+        for position, found in zip(positions, frames, strict=True):
+            for object_id, mask in found.items():
+                by_object.setdefault(object_id, {})[position] = mask
+        if not by_object:
+            raise DataError(f"sequence {name} has {len(masks)} mask pictures but no object in any of them")
+        return Truth(
+            name=name,
+            height=height,
+            width=width,
+            names=names,
+            masks=by_object,  # type: ignore[arg-type]
+            annotated=dict.fromkeys(by_object, positions),
+            categories=self._categories(name),
+        )
+
+    def frame_names(self, name: str) -> tuple[str, ...]:
+        """Names of the frames on disk, in order; empty when there are none."""
+        frames = self.frames(name)
+        return tuple(pictures(frames)) if frames is not None else ()
+
+    def frames(self, name: str) -> Path | None:
+        """Folder of a video's frames, or its video file; None when only masks are on disk."""
+        if self.layout.frames is None:
+            return None
+        folder = self.layout.frames / name
+        video = self.layout.frames / f"{name}.mp4"
+        return video if video.is_file() and not folder.is_dir() else folder
+
+    def _sav(self, name: str, folder: Path) -> Truth:
+        if folder.is_dir():
+            return read_object_folders(folder, self.frame_names(name))
+        return read_json(self.layout.annotations / f"{name}_manual.json")
+
+    def _categories(self, name: str) -> dict[int, str]:
+        meta = self.layout.root / "meta.json"
+        if self.format != "ytvos" or not meta.is_file():
+            return {}
+        try:
+            objects = json.loads(meta.read_text(encoding="utf-8"))["videos"][name]["objects"]
+            return {int(key): str(value["category"]) for key, value in objects.items()}
+        except (ValueError, KeyError, TypeError):
+            return {}
+
+
+def open_videos(
+    root: str | Path, format: str = "davis", *, split: str | None = None, need_frames: bool = True
+) -> VideoSet:
+    """Open a benchmark's folder.
+
+    format       davis, ytvos, mose, lvos, vipseg, sav, or all (any palette folder, every frame counts)
+    split        a list below ImageSets (val); None takes every sequence with annotations
+    need_frames  False for scoring masks, which needs no frames
+    raises       ConfigError for an unknown format, DataError saying what was expected and found
+    """
+    if format not in CONVENTIONS:
+        raise ConfigError(f"format {format} is unknown; choose one of {', '.join(CONVENTIONS)}")
+    root = Path(root)
+    if format == "sav" and root.is_dir() and any(root.glob("*_manual.json")):
+        names = tuple(sorted(p.name.removesuffix("_manual.json") for p in root.glob("*_manual.json")))
+        return VideoSet(format, Layout(root, root, root), names, SAV)
+    layout = find_layout_or_bare(root, need_frames=need_frames)
+    return VideoSet(format, layout, sequences(layout, split), CONVENTIONS[format])
+
+
+def find_layout_or_bare(root: Path, *, need_frames: bool) -> Layout:
+    """Like find_layout; for scoring also a folder that itself holds the sequences' folders of masks."""
+    try:
+        return find_layout(root, need_frames=need_frames)
+    except DataError:
+        if need_frames or not root.is_dir():
+            raise
+        if any(next(p.rglob("*.png"), None) for p in root.iterdir() if p.is_dir()):
+            return Layout(root, root, None)
+        raise

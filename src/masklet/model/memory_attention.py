@@ -1,0 +1,90 @@
+"""A frame's features read the memory bank."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from masklet.model.config import Sam2Config
+from masklet.model.layers import attend
+from masklet.model.positions import rotary_angles, rotate, sine_map
+
+
+class RotaryAttention(nn.Module):
+    """One-head attention with axial rotary positions on queries and keys.
+
+    Keys may be memory_width wide. Values carry no rotation and there is one head, so
+    attention · (W m + b) = W (attention · m) + b: narrow memory is averaged before it is projected,
+    which costs a quarter of averaging after (exact).
+    """
+
+    def __init__(self, width: int, key_width: int) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(key_width, width)
+        self.v_proj = nn.Linear(key_width, width)
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(
+        self, q: Tensor, k: Tensor, v: Tensor, angles: tuple[Tensor, Tensor], unrotated: int = 0
+    ) -> Tensor:
+        """q [B, N, C]; k, v [B, M·N + unrotated, c], whose last `unrotated` keys have no place."""
+        q = rotate(self.q_proj(q), *angles)
+        k = self.k_proj(k)
+        spatial = k.shape[1] - unrotated
+        if spatial:
+            maps = k[:, :spatial].unflatten(1, (-1, q.shape[1]))
+            k = torch.cat((rotate(maps, *angles).flatten(1, 2), k[:, spatial:]), dim=1)
+        y = attend(q[:, None], k[:, None], v[:, None])[:, 0]
+        return self.out_proj(self.v_proj(y))
+
+
+class MemoryAttentionLayer(nn.Module):
+    """Self-attention, attention to memory, feed-forward; norm before each."""
+
+    def __init__(self, config: Sam2Config) -> None:
+        super().__init__()
+        width = config.width
+        self.self_attn = RotaryAttention(width, width)
+        self.cross_attn_image = RotaryAttention(width, config.memory_width)
+        self.linear1 = nn.Linear(width, config.memory_hidden)
+        self.linear2 = nn.Linear(config.memory_hidden, width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.norm3 = nn.LayerNorm(width)
+
+    def forward(
+        self, x: Tensor, keys: Tensor, values: Tensor, angles: tuple[Tensor, Tensor], pointer_tokens: int
+    ) -> Tensor:
+        y = self.norm1(x)
+        x = x + self.self_attn(y, y, y, angles)
+        x = x + self.cross_attn_image(self.norm2(x), keys, values, angles, pointer_tokens)
+        return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
+
+
+class MemoryAttention(nn.Module):
+    """Layers of it, with a norm at the end (SAM 2 paper, section 4)."""
+
+    def __init__(self, config: Sam2Config) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(MemoryAttentionLayer(config) for _ in range(config.memory_layers))
+        self.norm = nn.LayerNorm(config.width)
+
+    def forward(self, features: Tensor, memory: Tensor, positions: Tensor, pointer_tokens: int) -> Tensor:
+        """Condition features on memory.
+
+        features         [O, C, h, w]
+        memory           [O, K, c]: maps of h · w tokens each, then pointer tokens
+        positions        [O or 1, K, c]
+        pointer_tokens   how many of K are pointers
+        """
+        height, width = features.shape[2:]
+        channels = features.shape[1]
+        place = sine_map(height, width, channels, features.device)
+        angles = rotary_angles(height, width, channels, features.device)
+        x = (features + 0.1 * place).flatten(2).transpose(1, 2)
+        keys = memory + positions
+        for layer in self.layers:
+            x = layer(x, keys, memory, angles, pointer_tokens)
+        return self.norm(x).transpose(1, 2).unflatten(2, (height, width))

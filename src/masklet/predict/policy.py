@@ -1,0 +1,50 @@
+"""How a video is tracked: the memory's rule and everything else that is a choice, not a weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from masklet.errors import ConfigError
+from masklet.memory import MemoryPolicy
+
+
+@dataclass(frozen=True)
+class TrackingPolicy:
+    """The defaults are ours; `TrackingPolicy.sam2()` is SAM 2's own behaviour, for comparison."""
+
+    memory: MemoryPolicy = field(default_factory=MemoryPolicy)
+    """Which frames are read."""
+    exclusive: bool = True
+    """A pixel belongs to one object at most: settled over all objects before they are remembered."""
+    corrections_stay: bool = True
+    """A prompt on a tracked frame makes it a prompted frame. In SAM 2 it stays a recent frame, and the
+    next propagation that passes overwrites it."""
+    two_sweeps: bool = True
+    """Frames from an object's first prompt on are tracked forwards, those before it backwards, each
+    sweep with a memory of its own: the result does not depend on the order of calls. In SAM 2 every
+    propagation tracks every frame it passes and both directions share one memory, which is never
+    freed."""
+    refine_with_prior: bool = True
+    """The previous answer on a frame goes in with new clicks (SAM 2: yes; transformers: no)."""
+    fill_holes: int = 8
+    """Holes up to this area are filled in what a user sees, in pixels of a 256 × 256 grid; 0 = never."""
+    remove_specks: int = 0
+    """Specks up to this area are removed from what a user sees, in the same unit; 0 = never."""
+    batch: int = 16
+    """Most objects in one call of the engine: bounds its working memory, not the number of objects."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("fill_holes", 0), ("remove_specks", 0), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"tracking {name} is {getattr(self, name)}; it must be at least {least}")
+
+    @classmethod
+    def sam2(cls) -> TrackingPolicy:
+        """SAM 2 as published, post-processing off."""
+        return cls(
+            memory=MemoryPolicy.sam2(),
+            exclusive=False,
+            corrections_stay=False,
+            two_sweeps=False,
+            fill_holes=0,
+        )

@@ -1,0 +1,95 @@
+"""From a user's prompt to candidates: the rules of SAM 2's interaction, without any state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from masklet.engine.protocol import Conditioned, Engine, ImageFeatures, MemoryReading, PromptBatch
+from masklet.errors import PromptError
+from masklet.predict.resize import mask_to_square
+from masklet.types import Candidates, Prompt
+
+PRIOR_LIMIT = 32.0
+"""Logits of an earlier answer are clamped to ±32 before they go in again (SAM 2)."""
+
+_POSITIVE, _NEGATIVE, _TOP_LEFT, _BOTTOM_RIGHT = 1, 0, 2, 3
+
+
+def is_ambiguous(prompt: Prompt) -> bool:
+    """Whether the model is asked for three candidates: at most one point. A box counts as two."""
+    return len(prompt.clicks) + (2 if prompt.box is not None else 0) <= 1
+
+
+def points_of(prompt: Prompt | None, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """A prompt as unit coordinates float32 [P, 2] and labels int32 [P]; the box's corners come first.
+
+    None, a question that only refines a prior, has no points.
+    """
+    points: list[tuple[float, float]] = []
+    labels: list[int] = []
+    if prompt is not None and prompt.box is not None:
+        x0, y0, x1, y1 = prompt.box.corners
+        points += [(x0, y0), (x1, y1)]
+        labels += [_TOP_LEFT, _BOTTOM_RIGHT]
+    for click in prompt.clicks if prompt is not None else ():
+        points.append((click.x, click.y))
+        labels.append(_POSITIVE if click.positive else _NEGATIVE)
+    unit = np.array(points, np.float64).reshape(-1, 2) / (width, height)
+    return unit.astype(np.float32), np.array(labels, np.int32)
+
+
+def batch_of(
+    prompts: Sequence[Prompt | None], width: int, height: int, prior: np.ndarray | None = None
+) -> PromptBatch:
+    """Prompts with the same number of points as one batch.
+
+    prior   float32 [O, 1, S/4, S/4] logits of earlier answers, or None
+    """
+    points, labels = zip(*(points_of(p, width, height) for p in prompts), strict=True)
+    if prior is not None:
+        prior = np.clip(prior, -PRIOR_LIMIT, PRIOR_LIMIT).astype(np.float32)
+    return PromptBatch(np.stack(points), np.stack(labels), prior)
+
+
+def check_prompt(prompt: Prompt, width: int, height: int) -> None:
+    """Raise PromptError when the prompt cannot be used on a frame of this size."""
+    prompt.check_inside(width, height)
+    if prompt.mask is not None and prompt.mask.is_empty:
+        raise PromptError("the mask prompt is empty; give at least one pixel, or pin the frame as absent")
+
+
+def ask(
+    engine: Engine,
+    features: ImageFeatures,
+    prompt: Prompt,
+    width: int,
+    height: int,
+    *,
+    reading: MemoryReading | None = None,
+    prior: np.ndarray | None = None,
+) -> Candidates:
+    """Candidates of one object for a checked prompt.
+
+    reading   what the object remembers, when the frame was tracked; None for a first prompt
+    prior     float32 [S/4, S/4] logits of the frame's earlier answer, or None
+    """
+    if prompt.mask is not None:
+        square = mask_to_square(prompt.mask, engine.input_size)
+        return engine.decode_mask(features, square[None, None])
+    return ask_conditioned(engine, engine.condition(features, reading), prompt, width, height, prior=prior)
+
+
+def ask_conditioned(
+    engine: Engine,
+    conditioned: Conditioned,
+    prompt: Prompt,
+    width: int,
+    height: int,
+    *,
+    prior: np.ndarray | None = None,
+) -> Candidates:
+    """`ask` for clicks and boxes on features that have read their memory already."""
+    batch = batch_of([prompt], width, height, None if prior is None else prior[None, None])
+    return engine.decode(conditioned, batch, multimask=is_ambiguous(prompt))

@@ -1,0 +1,58 @@
+"""One door for everything frames can come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from masklet.errors import VideoError
+from masklet.video.arrays import ArrayFrames
+from masklet.video.file import VideoFile
+from masklet.video.folder import IMAGE_SUFFIXES, FrameFolder
+from masklet.video.protocol import FrameSource
+
+
+def open_source(
+    source: str | os.PathLike[str] | np.ndarray | Sequence[Any] | FrameSource,
+    *,
+    rate: Fraction | int | None = None,
+) -> FrameSource:
+    """Open a video file, a folder of pictures, a picture, an array, a list of arrays or of picture files.
+
+    A FrameSource is given back as it is. `rate` is for pictures and arrays, which have no time.
+    Raises VideoError, naming what was given, when nothing can be read from it.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return _open_path(Path(source).expanduser(), rate)
+    if _is_source(source):
+        return source
+    if isinstance(source, np.ndarray):
+        return ArrayFrames(source, rate=rate)
+    if isinstance(source, Sequence):
+        if source and all(isinstance(item, (str, os.PathLike)) for item in source):
+            return FrameFolder(source, rate=rate)
+        return ArrayFrames([np.asarray(item) for item in source], rate=rate)
+    if hasattr(source, "__iter__"):
+        raise VideoError(
+            f"a {type(source).__name__} has no known length; stream it through StreamOf(…) or make it a list"
+        )
+    raise VideoError(
+        f"cannot read frames from a {type(source).__name__}; give a path, a folder, an array or a list"
+    )
+
+
+def _open_path(path: Path, rate: Fraction | int | None) -> FrameSource:
+    if path.is_dir():
+        return FrameFolder(path, rate=rate)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return FrameFolder([path], rate=rate)
+    return VideoFile(path)
+
+
+def _is_source(source: Any) -> TypeGuard[FrameSource]:
+    return all(hasattr(source, part) for part in ("read", "width", "height", "__len__", "__getitem__"))

@@ -1,0 +1,77 @@
+"""`masklet auto` from the command line to its file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fakes import truth
+from masklet.types import Mask
+
+
+def masks_in(result: dict) -> list:
+    return [
+        Mask(row["segmentation"]["counts"].encode(), *row["segmentation"]["size"]).to_array()
+        for row in result["masks"]
+    ]
+
+
+def test_the_example_of_the_help(cli, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "masks.json"
+    done = cli("auto", photo, "-o", out)
+    assert (done.code, done.out) == (0, "")
+    result = json.loads(out.read_text())
+    assert (result["width"], result["height"], result["model"]) == (128, 96, "masklet-tiny")
+    for object_id in (1, 2):
+        square = truth(0, object_id)
+        assert max((m & square).sum() / (m | square).sum() for m in masks_in(result)) > 0.6
+    areas = [row["area"] for row in result["masks"]]
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_options_reach_the_search(cli, photo: Path) -> None:
+    done = cli(
+        "auto", photo, "--points-per-side", "6", "--predicted-iou", "0.5", "--stability", "0.6",
+        "--minimum-area", "7", "--crop-layers", "1", "--model", "m.pt", "--device", "cpu", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.opened == [("m.pt", "cpu")]
+    options = done.json["options"]
+    assert [options[k] for k in ("points_per_side", "predicted_iou", "stability")] == [6, 0.5, 0.6]
+    assert [options[k] for k in ("minimum_area", "crop_layers")] == [7, 1]
+    assert any(row["crop"] != [0, 0, 128, 96] for row in done.json["masks"])
+
+
+def test_stricter_finds_fewer(cli, photo: Path) -> None:
+    loose = cli("auto", photo, "--points-per-side", "8", "--predicted-iou", "0.1", "--json").json["masks"]
+    strict = cli(
+        "auto",
+        photo,
+        "--points-per-side",
+        "8",
+        "--predicted-iou",
+        "0.99",
+        "--output",
+        photo.parent / "m.json",
+        "--json",
+    )
+    assert len(loose) > 0
+    assert strict.json["masks"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "name an output"),
+        (["-o", "m.png"], "name it .json"),
+        (["--json", "--points-per-side", "0"], "points_per_side is 0"),
+        (["--json", "--stability", "2"], "stability is 2"),
+        (["--json", "--points-per-side", "many"], "--points-per-side"),
+    ],
+)
+def test_bad_input_is_one_line(cli, photo: Path, arguments, complaint) -> None:
+    done = cli("auto", photo, *arguments)
+    assert done.code == 2
+    assert complaint in done.complaint

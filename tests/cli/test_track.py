@@ -1,0 +1,259 @@
+"""`masklet track` from the command line to its files."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from fakes import FakeEngine, inside, squares, truth
+from masklet.types import Masklet
+from masklet.video.json_masks import read_masklets
+
+
+def spot(object_id: int, t: int = 0) -> str:
+    x, y = inside(t, object_id)
+    return f"{x},{y}"
+
+
+def follows(masklet: Masklet, object_id: int, frames: range) -> bool:
+    """Whether the masks lie on the object's square on just these frames."""
+    if list(masklet.masks) != list(frames):
+        return False
+    for t, mask in masklet.masks.items():
+        a, b = mask.to_array(), truth(t, object_id)
+        if (a & b).sum() / (a | b).sum() < 0.6:
+            return False
+    return True
+
+
+def write_video(path: Path, options: dict[str, str] | None = None) -> Path:
+    """The squares as an MP4 of 8 frames at 25 a second, in the order they are shown."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "1", "g": "4", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for image in squares(8, 2):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "video.mp4")
+
+
+def pictures(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_the_example_of_the_help(cli, video: Path, tmp_path: Path) -> None:
+    masks, overlay = tmp_path / "out.json", tmp_path / "overlay.mp4"
+    done = cli("track", video, "--click", spot(1), "--masks", masks, "-o", overlay)
+    assert done.code == 0, done.err
+    assert done.out == ""
+    assert "object 1 on frame 0: 1 click" in done.err
+    assert "fps" in done.err
+    assert follows(read_masklets(masks)[1], 1, range(8))
+    shown, plain = pictures(overlay), squares(8, 2)
+    assert len(shown) == 8
+    x, y = inside(5, 1)
+    assert np.abs(shown[5][y, x].astype(int) - plain[5][y, x]).max() > 20, "the object is not painted"
+    assert np.abs(shown[5][90, 120].astype(int) - plain[5][90, 120]).max() < 20
+
+
+def test_frame_after_the_click_and_a_second_object(cli, frames: Path, tmp_path: Path) -> None:
+    masks = tmp_path / "out.json"
+    done = cli(
+        "track",
+        frames,
+        "--click",
+        spot(1, 5),
+        "--frame",
+        "5",
+        "--object",
+        "2",
+        "--click",
+        spot(2, 5),
+        "--masks",
+        masks,
+    )
+    assert done.code == 0, done.err
+    found = read_masklets(masks)
+    assert sorted(found) == [1, 2]
+    assert found[1].prompted == found[2].prompted == {5}
+    assert follows(found[1], 1, range(8))
+    assert follows(found[2], 2, range(8))
+
+
+def test_a_box(cli, frames: Path) -> None:
+    done = cli("track", frames, "--box", "2,1,26,24", "--json")
+    assert done.json["objects"][0]["visible_frames"] == 8
+
+
+def test_a_palette_picture_starts_several_objects(cli, frames: Path, tmp_path: Path) -> None:
+    ids = np.zeros((96, 128), np.uint8)
+    ids[truth(0, 1)], ids[truth(0, 2)] = 4, 9
+    Image.fromarray(ids).save(tmp_path / "first.png")
+    done = cli("track", frames, "--mask", tmp_path / "first.png", "--masks", tmp_path / "png")
+    assert done.code == 0, done.err
+    written = sorted((tmp_path / "png").iterdir())
+    assert [path.name for path in written] == [f"{t:05d}.png" for t in range(8)]
+    last = np.asarray(Image.open(written[7]))
+    assert set(np.unique(last)) == {0, 4, 9}
+    assert ((last == 9) & truth(7, 2)).sum() > 200
+
+
+def test_a_picture_of_one_mask_for_a_named_object(cli, frames: Path, tmp_path: Path) -> None:
+    Image.fromarray(truth(3, 2).astype(np.uint8) * 255).save(tmp_path / "m.png")
+    done = cli("track", frames, "--frame", "3", "--object", "7", "--mask", tmp_path / "m.png", "--json")
+    assert [row["object"] for row in done.json["objects"]] == [7]
+    assert done.json["objects"][0]["prompted"] == [3]
+
+
+def test_direction_and_limit(cli, frames: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.json"
+    start = ("--frame", "4", "--click", spot(1, 4), "--masks", out)
+    for arguments, expected in (
+        (("--direction", "forward"), [4, 5, 6, 7]),
+        (("--direction", "backward"), [0, 1, 2, 3, 4]),
+        (("--limit", "2"), [2, 3, 4, 5, 6]),
+    ):
+        assert cli("track", frames, *start, *arguments).code == 0
+        assert list(read_masklets(out)[1].masks) == expected
+
+
+def test_an_overlay_of_a_backward_run_is_in_the_order_of_time(cli, frames: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.mp4"
+    done = cli(
+        "track", frames, "--frame", "4", "--click", spot(1, 4), "--direction", "backward", "--output", out
+    )
+    assert done.code == 0, done.err
+    shown = pictures(out)
+    assert len(shown) == 5
+    plain = squares(5, 2)
+    for t in (0, 4):
+        background = ~(truth(t, 1) | truth(t, 2))
+        background[:, ::1] &= np.roll(background, 4, 1) & np.roll(background, -4, 1)
+        difference = np.abs(shown[t].astype(int) - plain[t]).max(2)
+        assert np.median(difference[truth(t, 2)]) < 25, "another frame is shown"
+
+
+def test_json_alone_holds_the_masks(cli, frames: Path) -> None:
+    done = cli("track", frames, "--click", spot(1), "--model", "m.pt", "--device", "cpu", "--json")
+    assert done.opened == [("m.pt", "cpu")]
+    result = done.json
+    assert (result["frames"], result["outputs"], result["model"]) == (8, [], "m.pt")
+    assert result["fps"] > 0
+    assert sorted(map(int, result["objects"][0]["masks"])) == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        ([], 2, "give a --click, a --box or a --mask"),
+        (["--click", "9,9"], 2, "name an output"),
+        (["--click", "9,9", "--frame", "80", "--json"], 2, "frame 80 is outside the video (0–7)"),
+        (["--click", "900,9", "--json"], 2, "outside the frame (128×96)"),
+        (["--click", "9,9", "--object", "2", "--json"], 2, "--object 2 has no --click"),
+        (["--click", "9,9", "--direction", "up", "--json"], 2, "direction 'up' is unknown"),
+        (["--click", "9,9", "-o", "o.avi"], 2, "name it .mp4"),
+        (["--click", "9,9", "-o", "no/o.mp4"], 1, "there is no folder no"),
+        (["--mask", "none.png", "--json"], 1, "no file none.png"),
+    ],
+)
+def test_bad_input_is_one_line(
+    cli, frames: Path, arguments, code, complaint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = cli("track", frames, *arguments)
+    assert complaint in done.complaint
+    assert done.code == code
+    assert done.out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["frames"]
+
+
+def test_masks_that_do_not_fit(cli, frames: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.ones((10, 10), np.uint8)).save(tmp_path / "small.png")
+    Image.fromarray(np.zeros((96, 128), np.uint8)).save(tmp_path / "empty.png")
+    for name, complaint in (("small.png", "10×10 but the frame is 128×96"), ("empty.png", "empty")):
+        done = cli("track", frames, "--mask", tmp_path / name, "--json")
+        assert complaint in done.complaint
+    ids = np.zeros((96, 128), np.uint8)
+    ids[:9, :9], ids[20:30, 20:30] = 1, 2
+    Image.fromarray(ids).save(tmp_path / "two.png")
+    done = cli("track", frames, "--object", "5", "--mask", tmp_path / "two.png", "--json")
+    assert "shows objects 1, 2, not 5" in done.complaint
+
+
+def test_videos_that_are_none(cli, tmp_path: Path) -> None:
+    (tmp_path / "x.mp4").write_bytes(b"no video")
+    (tmp_path / "empty").mkdir()
+    for name in ("x.mp4", "none.mp4", "empty"):
+        done = cli("track", tmp_path / name, "--click", "1,1", "--json")
+        assert done.code == 1
+        assert name in done.complaint
+
+
+@pytest.mark.parametrize("output", ["--masks", "--json"])
+def test_a_damaged_video_gives_the_frames_before(cli, tmp_path: Path, output: str) -> None:
+    path = write_video(tmp_path / "cut.mp4", {"movflags": "faststart"})
+    with av.open(str(path)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    path.write_bytes(path.read_bytes()[: places[5]])
+    masks = tmp_path / "m.json"
+    done = cli(
+        "track", path, "--click", spot(1), *(["--masks", masks] if output == "--masks" else ["--json"])
+    )
+    assert done.code == 1
+    assert "cut.mp4 breaks off at frame 5 of 8" in done.complaint
+    if output == "--masks":
+        assert follows(read_masklets(masks)[1], 1, range(5))
+    else:
+        assert list(done.json["objects"][0]["masks"]) == ["0", "1", "2", "3", "4"]
+
+
+class Impatient(FakeEngine):
+    """Someone presses Ctrl-C while a frame is encoded."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def encode_image(self, image: np.ndarray) -> np.ndarray:
+        if self.calls["encode"] == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().encode_image(image)
+
+
+class TestCtrlC:
+    @pytest.fixture
+    def engine(self) -> FakeEngine:
+        return Impatient(at=4)
+
+    def test_what_was_done_stays_and_the_files_are_valid(self, cli, frames: Path, tmp_path: Path) -> None:
+        masks, overlay = tmp_path / "m.json", tmp_path / "o.mp4"
+        done = cli("track", frames, "--click", spot(1), "--masks", masks, "-o", overlay)
+        assert done.code == 130
+        count = len(read_masklets(masks)[1].masks)
+        assert 3 <= count < 8
+        assert done.complaint == f"masklet: interrupted; {count} of 8 frames are done"
+        assert len(pictures(overlay)) == count
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def test_also_in_the_backward_sweep_that_nothing_was_shown_of(
+        self, cli, frames: Path, tmp_path: Path
+    ) -> None:
+        masks, overlay = tmp_path / "m.json", tmp_path / "o.mp4"
+        done = cli("track", frames, "--frame", "7", "--click", spot(1, 7), "--masks", masks, "-o", overlay)
+        assert done.code == 130
+        kept = list(read_masklets(masks)[1].masks)
+        assert kept[-1] == 7
+        assert 3 <= len(kept) < 8
+        assert len(pictures(overlay)) == len(kept)

@@ -1,0 +1,1 @@
+"""The published SAM 2, twice (transformers' and the official code), with the same weights as ours."""
