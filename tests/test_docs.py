@@ -1,4 +1,4 @@
-"""What the documents say works: README code runs, its command lines parse, its links lead somewhere."""
+"""What the documents say works: code runs, command lines parse, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -21,15 +21,27 @@ from masklet.video.arrays import ArrayFrames
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
-PYTHON = [text for language, text in BLOCKS if language == "python"]
-LINES = [
-    line.split("  #")[0].strip()
-    for language, text in BLOCKS
-    if language == ""
-    for line in text.splitlines()
-    if line.strip()
-]
+QUICKSTART = (ROOT / "docs" / "quickstart.md").read_text()
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+
+
+def code_in(text: str, language: str = "") -> list[str]:
+    """The fenced blocks of a page that are in this language."""
+    return [
+        block for name, block in re.findall(r"```(\w*)\n(.*?)```", text, flags=re.DOTALL) if name == language
+    ]
+
+
+def lines_in(text: str) -> list[str]:
+    """The command lines of a page, without their comments."""
+    return [
+        line.split("  #")[0].strip() for block in code_in(text) for line in block.splitlines() if line.strip()
+    ]
+
+
+PYTHON = code_in(README, "python")
+LINES = lines_in(README)
+COMMANDS = [line for line in dict.fromkeys(LINES + lines_in(QUICKSTART)) if line.startswith("masklet ")]
 
 
 class Files(Segmenter):
@@ -39,8 +51,14 @@ class Files(Segmenter):
         return super().image(np.repeat(np.repeat(squares(1)[0], 5, 0), 5, 1))
 
     def video(self, video: Any, **options: Any) -> Any:
-        images = [np.repeat(np.repeat(image, 4, 0), 4, 1) for image in squares(3)]
-        return super().video(ArrayFrames(images, rate=25), **options)
+        return super().video(self._frames(), **options)
+
+    def resume(self, saved: Any, video: Any, **options: Any) -> Any:
+        return super().resume(saved, self._frames(), **options)
+
+    @staticmethod
+    def _frames() -> ArrayFrames:
+        return ArrayFrames([np.repeat(np.repeat(image, 4, 0), 4, 1) for image in squares(3)], rate=25)
 
 
 def test_the_readme_has_code() -> None:
@@ -48,9 +66,8 @@ def test_the_readme_has_code() -> None:
     assert len(LINES) >= 8
 
 
-def test_readme_python_runs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def run_python(blocks: list[str], page: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Run a page's code, block after block, with a model without weights and a camera of three frames."""
     images = [np.repeat(np.repeat(image, 4, 0), 4, 1) for image in squares(3)]
 
     class FakeCamera(ArraySource):
@@ -62,17 +79,33 @@ def test_readme_python_runs(
 
     monkeypatch.setattr(masklet, "load", lambda *_, **__: Files(FakeEngine()))
     monkeypatch.setattr(masklet, "Camera", FakeCamera)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(folder)
     names: dict[str, Any] = {}
-    for block in PYTHON:
-        exec(compile(block, "README.md", "exec"), names)
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+
+
+def test_readme_python_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_python(PYTHON, "README.md", monkeypatch, tmp_path)
     assert (tmp_path / "overlay.mp4").stat().st_size > 0
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 1 + len(images)
+    assert len(printed) == 1 + 3
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("masklet ")])
-def test_readme_command_lines_parse(line: str) -> None:
+def test_quickstart_python_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_python(code_in(QUICKSTART, "python"), "quickstart.md", monkeypatch, tmp_path)
+    assert len(list((tmp_path / "masks").glob("*.png"))) == 3
+    printed = capsys.readouterr().out.splitlines()
+    assert "frozenset({1})" in printed  # outdated by the correction
+    assert "(1,) frozenset({0})" in printed  # the correction undone, saved and resumed
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_command_lines_parse(line: str) -> None:
     words = shlex.split(line)[1:]
     command = typer.main.get_command(program.application()).commands[words[0]]
     context = command.make_context(words[0], words[1:])
@@ -104,11 +137,56 @@ def documents() -> list[Path]:
     return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
+def anchor(heading: str) -> str:
+    """The name a heading gets in a rendered page: small letters, hyphens, no punctuation."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def dead_links(path: Path, text: str) -> list[str]:
+    """Relative links of a page to files or headings that are not there."""
+    dead = []
+    # What stands between fences is no link.
+    for target in re.findall(r"\]\(([^)\s]+)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        if "://" in target:
+            continue
+        name, _, heading = target.partition("#")
+        page = path.parent / name if name else path
+        found = page.exists() and page.resolve().is_relative_to(ROOT.resolve())
+        if found and heading:
+            headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+            found = anchor(heading) in map(anchor, headings)
+        if not found:
+            dead.append(target)
+    return dead
+
+
 @pytest.mark.parametrize("path", documents(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)", path.read_text()):
-        if "://" not in target:
-            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+    assert dead_links(path, path.read_text()) == []
+
+
+@pytest.mark.parametrize("target", ["lost.md", "docs/lost.md", "README.md#lost", "#lost", "../elsewhere.md"])
+def test_a_dead_link_is_seen(target: str) -> None:
+    assert dead_links(ROOT / "README.md", f"see [this]({target})") == [target]
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop().resolve()
+        if page in reached or page.suffix != ".md":
+            continue
+        reached.add(page)
+        targets = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+        waiting += [page.parent / target for target in targets if "://" not in target]
+    assert {path.resolve() for path in documents()} - reached == set()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_that_pages_name_exist(path: Path) -> None:
+    named = re.findall(r"`((?:src|tests|docs|examples|benchmarks)/[\w./-]*)`", path.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_paths_the_readme_names_exist() -> None:

@@ -51,7 +51,7 @@ def cli(capsys: pytest.CaptureFixture[str], engine: FakeEngine) -> Callable[...,
     def run(*arguments: object) -> Outcome:
         opened: list[tuple[str, str | None]] = []
 
-        def load(name: str, *, device: str | None) -> Segmenter:
+        def load(name: str, *, device: str | None, input_size: int | None = None) -> Segmenter:
             opened.append((name, device))
             return Segmenter(engine)
 

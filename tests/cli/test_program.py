@@ -64,9 +64,7 @@ def called_in_tests() -> dict[tuple[str, ...], set[str]]:
 def spoken(call: ast.Call, test: ast.FunctionDef) -> tuple[tuple[str, ...], set[str]]:
     """The command of a `cli(…)` call and the options it may be given."""
     words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-    called = tuple(words[:1]) if words and not words[0].startswith("-") else ()
-    if words[:2] == ["models", "get"]:
-        called = ("models", "get")
+    called = next(tuple(words[:n]) for n in range(len(words), -1, -1) if tuple(words[:n]) in COMMANDS)
     if any(isinstance(a, ast.Starred) for a in call.args):
         words += [n.value for n in ast.walk(test) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     return called, {word for word in words if word.startswith("-")}

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from masklet.cli import auto, models, segment, track
+from masklet.cli import auto, evaluate, models, score, segment, track, train
 from masklet.cli.interrupt import Interrupted
 from masklet.errors import ConfigError, MaskletError, PromptError, UnknownFrameError, UnknownObjectError
 
@@ -39,6 +39,9 @@ def application() -> typer.Typer:
     segment.add_to(app)
     track.add_to(app)
     auto.add_to(app)
+    evaluate.add_to(app)
+    score.add_to(app)
+    train.add_to(app)
     models.add_to(app)
     return app
 
@@ -126,7 +129,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _load(name: str, *, device: str | None) -> Any:
+def _load(name: str, *, device: str | None, input_size: int | None = None) -> Any:
     import masklet
 
-    return masklet.load(name, device=device)
+    return masklet.load(name, device=device, input_size=input_size)

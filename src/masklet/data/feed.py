@@ -148,10 +148,26 @@ def _work(synthesiser: ClipSynthesiser, seed: int, first: int, step: int, batch:
     index = first
     try:
         while True:
-            ready.put([_packed(clip) for clip in make_batch(synthesiser, seed, index, batch)])
+            clips = [_packed(clip) for clip in make_batch(synthesiser, seed, index, batch)]
+            if not _handed_over(ready, clips):
+                return
             index += step
     except Exception as error:
         ready.put(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+
+
+def _handed_over(ready: Any, clips: list[_Packed]) -> bool:
+    """Wait for room in the queue; False when the reader was killed and will never make any."""
+    parent = multiprocessing.parent_process()
+    while True:
+        try:
+            ready.put(clips, timeout=POLL_SECONDS)
+        except queue.Full:
+            if parent is not None and not parent.is_alive():
+                ready.cancel_join_thread()
+                return False
+        else:
+            return True
 
 
 _Packed = tuple[np.ndarray, np.ndarray, tuple[int, ...]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -57,12 +55,15 @@ class TorchEngine:
         self._device = pick_device(device)
         self._dtype = pick_dtype(self._device, dtype)
         self._model = model.eval().requires_grad_(False).to(self._device)
-        mean, std = (torch.tensor(v, device=self._device)[None, :, None, None] for v in (PIXEL_MEAN, PIXEL_STD))
+        mean, std = (
+            torch.tensor(v, device=self._device)[None, :, None, None] for v in (PIXEL_MEAN, PIXEL_STD)
+        )
         self._mean, self._std = mean, std
         self.name = model.config.name
         self.device = f"{self._device} {str(self._dtype).removeprefix('torch.')}"
         self.input_size = model.config.input_size
         self.slots = model.config.slots
+        self.tracked_multimask = model.config.tracked_multimask
         self.pointer_limit = model.config.pointer_limit
 
     def encode_image(self, image: np.ndarray) -> Features:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from masklet.errors import CheckpointError
+from masklet.loading import load as load_model
 from masklet.predict.segmenter import Segmenter
 
 
-def load_for_pictures(model: str, *, device: str | None = None, input_size: int | None = None) -> Segmenter:
+def load_for_pictures(
+    model: str,
+    *,
+    device: str | None = None,
+    input_size: int | None = None,
+    load: Callable[..., Segmenter] = load_model,
+) -> Segmenter:
     """Like masklet.load, but a file that holds only the image path will do; it cannot follow anything.
 
+    load     opens complete models
     raises   as masklet.load; CheckpointError names what is missing of the image path
     """
-    import masklet
-
+    size = {} if input_size is None else {"input_size": input_size}
     try:
-        return masklet.load(model, device=device, input_size=input_size)
+        return load(model, device=device, **size)
     except CheckpointError:
         if not Path(model).is_file():
             raise

@@ -39,7 +39,8 @@ class ObjectScore:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> ObjectScore:
         """What a sequence's to_row holds of it, after JSON."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+        return cls(**values)
 
     @property
     def j_statistics(self) -> Statistics:

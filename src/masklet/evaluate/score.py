@@ -112,9 +112,10 @@ def read_predictions(root: Path, truth: Truth, convention: Convention) -> Predic
             o: {places[found.names[p]]: m for p, m in frames.items() if found.names[p] in places}
             for o, frames in _same_size(found, truth).items()
         }
-        for object_id, frames in masks.items():
-            if object_id in truth.masks:
-                _complete(truth, truth.counted_frames(convention, object_id), set(frames), folder)
+        for object_id in truth.counted_objects(convention):
+            _complete(
+                truth, truth.counted_frames(convention, object_id), set(masks.get(object_id, ())), folder
+            )
         return masks
     return _palette(folder, truth, convention)
 

@@ -65,6 +65,8 @@ class Sam2Config:
     """Add a learned vector to the memory of a frame without the object (SAM 2.1)."""
     pointer_time: bool = True
     """Tell pointers how far away their frame is (SAM 2.1)."""
+    tracked_multimask: bool = True
+    """Tracked frames choose among three candidates, as SAM 2 does; else the single output answers."""
     stability_delta: float = 0.05
     """Logit margin of the stability score that guards the single-mask output."""
     stability_threshold: float = 0.98
@@ -97,7 +99,9 @@ def presets() -> dict[str, Sam2Config]:
             f"sam2-hiera-{size}", trunk, no_object_embed=False, pointer_time=False
         )
         result[f"sam2.1-hiera-{size}"] = Sam2Config(f"sam2.1-hiera-{size}", trunk)
-    result["masklet-tiny"] = Sam2Config("masklet-tiny", TINY, input_size=512, memory_layers=2)
+    result["masklet-tiny"] = Sam2Config(
+        "masklet-tiny", TINY, input_size=512, memory_layers=2, tracked_multimask=False
+    )
     return result
 
 

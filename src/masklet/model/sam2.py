@@ -149,7 +149,8 @@ class Sam2(nn.Module):
     def decode(self, conditioned: Features, prompts: Prompts, *, multimask: bool) -> Decoded:
         """Prompts of O objects → three candidates (multimask) or one.
 
-        The single output gives way to the best of three when it is unstable, except in training.
+        The single output gives way to the best of three when it is unstable, except in training and on
+        tracked frames of a model that was trained to answer those with its single output.
         """
         size = conditioned.stride16.shape[2]
         half_pixel = 0.5 / (16 * size)
@@ -165,7 +166,8 @@ class Sam2(nn.Module):
             logits, iou, tokens = out.logits[:, 1:], out.iou[:, 1:], out.tokens[:, 1:]
         else:
             logits, iou, tokens = out.logits[:, :1], out.iou[:, :1], out.tokens[:, :1]
-            if not self.training:
+            tracked = prompts.points.shape[1] == 0 and prompts.prior is None
+            if not self.training and (self.config.tracked_multimask or not tracked):
                 logits, iou = self._stable(logits, iou, out.logits[:, 1:], out.iou[:, 1:])
         return Decoded(logits, iou, self._pointers(tokens, out.occlusion), out.occlusion)
 

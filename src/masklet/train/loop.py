@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,10 +70,21 @@ class Trainer:
     def checkpoint(self) -> Path:
         return self.folder / "run.pt"
 
-    def run(self, batches: Iterator[list[Clip]], *, save_every: int = 200) -> Iterator[Report]:
-        """Train to the last step; batches must start at `self.batch`. Yields a report a step."""
+    def run(
+        self,
+        batches: Iterator[list[Clip]],
+        *,
+        save_every: int = 200,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Report]:
+        """Train to the last step; batches must start at `self.batch`. Yields a report a step.
+
+        save_every   steps between two checkpoints, about
+        stopped      asked before every batch; when it says so the run is saved and ends there, at a place
+                     where it can go on as if it had never stopped
+        """
         with (self.folder / "log.jsonl").open("a") as record:
-            while self.step < self.recipe.steps:
+            while self.step < self.recipe.steps and not stopped():
                 clips = next(batches)
                 features = self._encode(clips)
                 for _ in range(min(self.recipe.reuse, self.recipe.steps - self.step)):
@@ -134,7 +145,7 @@ class Trainer:
             group["lr"] = rate
         owners, masks, backwards = self._pick_objects(clips)
         frames = self._frames_of(features, owners, backwards)
-        plan = sample_prompt_plan(self.rng, frames=len(frames))
+        plan = sample_prompt_plan(self.rng, frames=len(frames), mix=self.recipe.prompts)
         with self._autocast():
             steps = rollout(self.model, frames, masks, plan, self.policy, self.rng)
         loss, region, right = self._score(steps, masks.shape[1])
@@ -144,7 +155,7 @@ class Trainer:
         self.optimiser.step()
         self.step += 1
         self._update_average()
-        return Report(self.step, float(loss), region, right, rate, time.perf_counter() - started)
+        return Report(self.step, float(loss.detach()), region, right, rate, time.perf_counter() - started)
 
     def _pick_objects(self, clips: list[Clip]) -> tuple[list[int], np.ndarray, bool]:
         """Objects to train on: the clip each belongs to, masks [T, O, S, S], and the direction."""

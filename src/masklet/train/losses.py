@@ -82,9 +82,7 @@ def losses(decoded: Decoded, target: Tensor, weights: LossWeights) -> Losses:
     with torch.no_grad():
         achieved = true_iou(logits, truth)
     iou_error = (decoded.iou.float() - achieved).abs().mean(1)
-    occlusion = F.binary_cross_entropy_with_logits(
-        decoded.occlusion.float()[:, 0], visible, reduction="none"
-    )
+    occlusion = F.binary_cross_entropy_with_logits(decoded.occlusion.float()[:, 0], visible, reduction="none")
     return Losses(
         focal=(focals.gather(1, best)[:, 0] * visible).sum(),
         dice=(dices.gather(1, best)[:, 0] * visible).sum(),

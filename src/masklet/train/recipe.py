@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from masklet.data.sampling import PromptMix
 from masklet.train.losses import LossWeights
 
 MEMORY_PARTS = (
@@ -52,4 +53,6 @@ class Recipe:
     seed: int = 0
     dtype: str = "bfloat16"
     """Autocast type, or float32."""
+    prompts: PromptMix = field(default_factory=PromptMix)
+    """What the first frame is given, and which later frames are corrected."""
     weights: LossWeights = field(default_factory=LossWeights)

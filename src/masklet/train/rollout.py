@@ -66,7 +66,8 @@ def rollout(
         else:
             reading = _reading(t, memories, prompted, policy)
             conditioned = model.condition(frames[t], reading)
-            decoded = model.decode(conditioned, _no_prompt(masks.shape[1], targets.device), multimask=True)
+            nothing = _no_prompt(masks.shape[1], targets.device)
+            decoded = model.decode(conditioned, nothing, multimask=model.config.tracked_multimask)
             step = Step(t, decoded, targets[t], False)
         steps.append(step)
         if conditioned is not None and t in plan.corrected_frames:
@@ -92,7 +93,12 @@ def _no_prompt(objects: int, device: torch.device) -> Prompts:
 
 
 def _first(
-    model: Sam2, features: Features, masks: np.ndarray, target: Tensor, plan: PromptPlan, rng: np.random.Generator
+    model: Sam2,
+    features: Features,
+    masks: np.ndarray,
+    target: Tensor,
+    plan: PromptPlan,
+    rng: np.random.Generator,
 ) -> Step:
     """The prompted first frame: a mask, a click or a box."""
     if plan.first == "mask":

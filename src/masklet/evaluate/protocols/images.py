@@ -18,6 +18,7 @@ from masklet.data.clicks import centre_click, exact_box, telling_correction
 from masklet.data.datasets import ImageSet, LabelledImage
 from masklet.errors import DataError
 from masklet.evaluate.metrics import aggregate, calibration
+from masklet.evaluate.protocols.opening import Load, described
 from masklet.evaluate.results import SequenceScore
 from masklet.predict.image import BATCH, ImageSession, Segmentation
 from masklet.predict.segmenter import Segmenter
@@ -35,7 +36,7 @@ class PromptedImages:
     """
 
     open: Callable[[], ImageSet]
-    load: Callable[[int], Segmenter]
+    load: Load
     least_area: int = 0
     counts: tuple[int, ...] = COUNTS
     segmenter: Segmenter | None = None
@@ -57,7 +58,7 @@ class PromptedImages:
             name,
             frames=1,
             seconds=time.perf_counter() - begin,
-            details={"picture": picture.name, "objects": rows},
+            details={"engine": described(self.segmenter), "picture": picture.name, "objects": rows},
         )
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from masklet.evaluate.metrics import aggregate
-from masklet.evaluate.protocols.opening import Load, open_frames
+from masklet.evaluate.protocols.opening import Load, described, open_frames
 from masklet.evaluate.protocols.prompting import correct, iou_of
 from masklet.evaluate.protocols.robustness import Variant
 from masklet.evaluate.protocols.semi import worst_frames
@@ -105,7 +105,11 @@ class Interactive:
             objects,
             frames=len(truth.names) * len(rounds),
             seconds=time.perf_counter() - begin,
-            details={"rounds": rounds, "worst": worst_frames(truth, objects, masks)},
+            details={
+                "engine": described(self.segmenter),
+                "rounds": rounds,
+                "worst": worst_frames(truth, objects, masks),
+            },
         )
 
     def _offline(self, source: Any, truth: Truth) -> Iterator[tuple[Masks, dict[int, Effort]]]:

@@ -19,6 +19,12 @@ Load = Callable[[int], Segmenter]
 """Opens the model in a worker process, given its number; it must pickle."""
 
 
+def described(segmenter: Segmenter) -> dict[str, Any]:
+    """What computed, for the result file."""
+    engine = segmenter.engine
+    return {"name": engine.name, "device": engine.device, "input_size": engine.input_size}
+
+
 def open_frames(videos: VideoSet, truth: Truth, variant: Variant | None = None) -> closing[Any]:
     """The frames that belong to a truth, to be closed after use.
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from masklet.evaluate.protocols.opening import Load, open_frames
+from masklet.evaluate.protocols.opening import Load, described, open_frames
 from masklet.evaluate.protocols.prompting import FirstPrompt
 from masklet.evaluate.protocols.robustness import Variant
 from masklet.evaluate.readers.dataset import VideoSet
@@ -54,7 +54,7 @@ class SemiSupervised:
             objects,
             frames=found.frames,
             seconds=seconds,
-            details={"worst": worst_frames(truth, objects, found.masks)},
+            details={"engine": described(self.segmenter), "worst": worst_frames(truth, objects, found.masks)},
         )
 
 
