@@ -14,13 +14,15 @@ LAYERS = (
     {"types", "errors", "rle", "geometry"},
     {"model", "engine", "memory", "video"},
     {"predict", "loading"},
-    {"data", "train", "evaluate"},
-    {"annotate"},
-    {"server", "cli"},
+    {"bench", "data", "train", "evaluate"},
+    {"annotate", "batch"},
+    {"server"},
+    {"client", "serving"},
+    {"cli"},
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
-APART = ({"evaluate", "train"}, {"server", "cli"})
+APART = ({"evaluate", "train"}, {"server", "cli"}, {"client", "cli"})
 """Parts of one layer that don't import each other."""
 
 FORBIDDEN = {

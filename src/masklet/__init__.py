@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from masklet.client.connection import connect
     from masklet.errors import MaskletError
     from masklet.loading import load
     from masklet.predict.automatic import AutomaticOptions
@@ -45,6 +46,7 @@ _HOME = {
     "Segmenter": "predict.segmenter",
     "Several": "video.sink",
     "TrackingPolicy": "predict.policy",
+    "connect": "client.connection",
     "load": "loading",
     "open_source": "video.source",
 }

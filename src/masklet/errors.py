@@ -11,6 +11,7 @@ MaskletError
 ├── UnknownObjectError (also KeyError)     an object id nobody has prompted
 ├── SessionError                           a call the session cannot serve in its state
 ├── DataError                              a dataset folder or file that does not fit
+├── ProjectError                           an annotation project that cannot be opened, or a step it refuses
 ├── ConfigError        (also ValueError)   a setting that does not exist or is out of range
 └── MissingExtraError  (also ImportError)  an optional dependency that is not installed
 
@@ -66,6 +67,10 @@ class SessionError(MaskletError):
 
 class DataError(MaskletError):
     """A dataset folder or file that does not fit what was expected."""
+
+
+class ProjectError(MaskletError):
+    """An annotation project that cannot be opened, or a step that its state or somebody's role forbids."""
 
 
 class ConfigError(MaskletError, ValueError):

@@ -1,4 +1,4 @@
-"""Where things are: pixels of a frame ↔ unit coordinates (0 to 1 across it), and prompts as point arrays.
+"""Where things are: pixels of a frame as unit coordinates (0 to 1 across it), and prompts as points.
 
 Unit coordinates are x / width and y / height. The model resizes every frame to S × S without
 keeping its proportions, so unit × S is the model's pixel; the prompt encoder itself adds the half
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from masklet.types import Box, Click, Prompt
+from masklet.types import Prompt
 
 NEGATIVE, POSITIVE, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT, PADDING = 0, 1, 2, 3, -1
 """Labels of points as the model knows them (SAM 2, prompt encoder)."""
@@ -18,11 +18,6 @@ NEGATIVE, POSITIVE, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT, PADDING = 0, 1, 2, 3, -1
 def to_unit(points: np.ndarray, width: int, height: int) -> np.ndarray:
     """Pixels [..., 2] as (x, y) on a frame of this size → float32 unit coordinates [..., 2]."""
     return (np.asarray(points, dtype=np.float64) / _size(width, height)).astype(np.float32)
-
-
-def to_pixels(points: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Unit coordinates [..., 2] → float64 pixels [..., 2] on a frame of this size."""
-    return np.asarray(points, dtype=np.float64) * _size(width, height)
 
 
 def prompt_points(prompt: Prompt, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -41,22 +36,6 @@ def prompt_points(prompt: Prompt, width: int, height: int) -> tuple[np.ndarray, 
     labels += [POSITIVE if click.positive else NEGATIVE for click in prompt.clicks]
     pixels = np.array(points, dtype=np.float64).reshape(-1, 2)
     return to_unit(pixels, width, height), np.array(labels, dtype=np.int32)
-
-
-def scale_click(click: Click, source: tuple[int, int], target: tuple[int, int]) -> Click:
-    """The same place on a picture of another size; sizes are (width, height)."""
-    return Click(click.x * target[0] / source[0], click.y * target[1] / source[1], click.positive)
-
-
-def scale_box(box: Box, source: tuple[int, int], target: tuple[int, int]) -> Box:
-    """The same box on a picture of another size; sizes are (width, height)."""
-    x, y = target[0] / source[0], target[1] / source[1]
-    return Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)
-
-
-def clip_box(box: Box, width: int, height: int) -> Box:
-    """The part of a box that lies on the frame; raises PromptError (from Box) when nothing does."""
-    return Box(max(box.x0, 0), max(box.y0, 0), min(box.x1, width), min(box.y1, height))
 
 
 def _size(width: int, height: int) -> np.ndarray:

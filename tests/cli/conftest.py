@@ -25,6 +25,7 @@ class Outcome:
     out: str
     err: str
     opened: list[tuple[str, str | None]] = field(default_factory=list)
+    engines: list[str | None] = field(default_factory=list)
 
     @property
     def json(self) -> Any:
@@ -47,18 +48,23 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], engine: FakeEngine) -> Callable[..., Outcome]:
     """Run `masklet ARGUMENTS…`; paths may be given as paths."""
+    fake = engine
 
     def run(*arguments: object) -> Outcome:
         opened: list[tuple[str, str | None]] = []
+        engines: list[str | None] = []
 
-        def load(name: str, *, device: str | None, input_size: int | None = None) -> Segmenter:
+        def load(
+            name: str, *, device: str | None, input_size: int | None = None, engine: str | None = None
+        ) -> Segmenter:
             opened.append((name, device))
-            return Segmenter(engine)
+            engines.append(engine)
+            return Segmenter(fake)
 
         capsys.readouterr()
         code = program.run([str(a) for a in arguments], load=load)
         captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err, opened)
+        return Outcome(code, captured.out, captured.err, opened, engines)
 
     return run
 

@@ -20,10 +20,17 @@ def root(tmp_path: Path) -> Path:
     return make_davis(tmp_path / "DAVIS", two=2, one=1)
 
 
+def write_categories(place: Path, *names: str) -> None:
+    """meta.json as YouTube-VOS has it: object 1 is a cat, object 2 a zebra."""
+    objects = {"1": {"category": "cat"}, "2": {"category": "zebra"}}
+    (place / "meta.json").write_text(json.dumps({"videos": {name: {"objects": objects} for name in names}}))
+
+
 def test_davis(cli: Any, root: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "out.json", tmp_path / "report.html"
     found = cli(
         "evaluate", "davis", "--root", root, "--prompt", "mask", "--model", "m", "--device", "cpu",
+        "--engine", "torch",
         "--json", out, "--html", page,
     )  # fmt: skip
     assert found.code == 0, found.err
@@ -43,11 +50,12 @@ def test_every_benchmark_takes_every_option(cli: Any, root: Path, tmp_path: Path
     (root / "ImageSets").mkdir()
     (root / "ImageSets" / "val.txt").write_text("two\none\n")
     (tmp_path / "seen.txt").write_text("cat\n")
+    write_categories(root, "one", "two", "sav")
     out, page = tmp_path / "out.json", tmp_path / "out.html"
     words = (
         "--prompt", "click", "--split", "val", "--sequence", "one", "--seen", tmp_path / "seen.txt",
         "--harder", "drop:2", "--model", "m", "--device", "cpu", "--input-size", 128, "--processes", 1,
-        "--json", out, "--html", page,
+        "--engine", "torch", "--json", out, "--html", page,
     )  # fmt: skip
     done = [
         cli("evaluate", "davis", "--root", root, *words),
@@ -113,8 +121,7 @@ def test_input_size_reaches_the_model(engine: Any, root: Path, capsys: pytest.Ca
 
 def test_seen_categories_give_g(cli: Any, tmp_path: Path) -> None:
     place = make_davis(tmp_path / "Y", v=2)
-    objects = {"1": {"category": "cat"}, "2": {"category": "zebra"}}
-    (place / "meta.json").write_text(json.dumps({"videos": {"v": {"objects": objects}}}))
+    write_categories(place, "v")
     (tmp_path / "seen.txt").write_text("cat\n")
     found = cli("evaluate", "ytvos", "--root", place, "--seen", tmp_path / "seen.txt")
     assert found.code == 0, found.err
@@ -181,7 +188,7 @@ def test_interactive(cli: Any, root: Path, tmp_path: Path) -> None:
             "evaluate", "interactive", "--root", root, "--mode", mode, "--format", "davis", "--frames", 2,
             "--clicks", 1, "--threshold", 0.9, "--sequence", "one", "--split", "val", "--harder", "jpeg:50",
             "--model", "m", "--device", "cpu", "--input-size", 128, "--processes", 1, "--json", out,
-            "--html", tmp_path / "page.html",
+            "--html", tmp_path / "page.html", "--engine", "torch",
         )  # fmt: skip
         assert found.code == 0, found.err
         assert "annotation time" in found.out
@@ -218,6 +225,7 @@ def test_images(cli: Any, tmp_path: Path) -> None:
     found = cli(
         "evaluate", "images", "--root", place, "--every", 5, "--least-area", 300, "--json", out,
         "--html", tmp_path / "page.html", "--model", "m", "--device", "cpu", "--input-size", 128,
+        "--engine", "torch",
         "--processes", 1,
     )  # fmt: skip
     assert found.code == 0, found.err
@@ -233,6 +241,66 @@ def test_images(cli: Any, tmp_path: Path) -> None:
     assert found.code == 1
     assert "no picture to measure" in found.complaint
     assert cli("evaluate", "images", "--root", place, "--every", 0).code == 2
+    found = cli("evaluate", "images", "--root", tmp_path / "p")
+    assert (found.code, "expected instances.json" in found.complaint) == (1, True)
+
+
+RUNS = """
+models = ["m"]
+[[run]]
+name = "one"
+protocol = "davis"
+root = "DAVIS"
+prompt = "box"
+sequences = ["one"]
+[[run]]
+name = "online"
+protocol = "interactive"
+root = "DAVIS"
+mode = "online"
+frames = 1
+sequences = ["one"]
+[[run]]
+name = "stills"
+protocol = "images"
+root = "coco"
+most = 1
+[[run]]
+name = "lost"
+protocol = "davis"
+root = "nowhere"
+"""
+
+
+def test_table(cli: Any, root: Path, tmp_path: Path) -> None:
+    """Every run is measured once, a broken one is told, and the rest goes on; what is there is kept."""
+    coco(tmp_path)
+    (tmp_path / "runs.toml").write_text(RUNS)
+    page, results = tmp_path / "results.md", tmp_path / "results"
+    words = (tmp_path / "runs.toml", "--data", tmp_path, "--out", page, "--results", results)
+    found = cli("evaluate", "table", *words, "--device", "cpu", "--processes", 1)
+    assert found.code == 1
+    assert "nowhere is not a folder" in found.err
+    assert found.opened == [("m", "cpu")] * 3
+    assert sorted(p.name for p in results.iterdir()) == ["one.m.json", "online.m.json", "stills.m.json"]
+    text = page.read_text()
+    for heading in ("## one", "## online", "## stills", "## lost"):
+        assert heading in text
+    assert "the exact box" in text.lower()
+    again = cli("evaluate", "table", *words)
+    assert (again.code, again.opened, page.read_text()) == (1, [], text)
+    (results / "stills.m.json").unlink()
+    only = cli("evaluate", "table", *words, "--only", "one", "--only", "stills", "--render-only")
+    assert (only.code, only.opened) == (1, [])
+    assert "stills.m.json cannot be read" in page.read_text()
+    found = cli("evaluate", "table", *words, "--only", "stills")
+    assert (found.code, len(found.opened)) == (0, 1)
+    assert page.read_text().index("## one") < page.read_text().index("## stills")  # others stay
+    found = cli("evaluate", "table", *words, "--only", "two")
+    assert (found.code, "run two is not in the list" in found.complaint) == (2, True)
+    (tmp_path / "runs.toml").write_text(RUNS.replace('"box"', '"mask"'))
+    found = cli("evaluate", "table", *words, "--only", "one")
+    assert (found.code, len(found.opened)) == (0, 1)  # other settings are measured anew
 
 
 def test_score(cli: Any, root: Path, tmp_path: Path) -> None:
@@ -253,6 +321,9 @@ def test_score(cli: Any, root: Path, tmp_path: Path) -> None:
     (root / "ImageSets" / "val.txt").write_text("two\n")
     (tmp_path / "seen.txt").write_text("cat\n")
     found = cli("score", *words, "--split", "val", "--seen", tmp_path / "seen.txt")
+    assert (found.code, "expected meta.json" in found.complaint) == (1, True)
+    write_categories(root, "two")
+    found = cli("score", *words, "--split", "val", "--seen", tmp_path / "seen.txt")
     assert found.code == 0, found.err
     found = cli("score", *words, "--format", "xyz")
     assert (found.code, "choose one of davis" in found.complaint) == (2, True)
@@ -269,3 +340,7 @@ def test_score_coco(cli: Any, tmp_path: Path) -> None:
     assert found.code == 0, found.err
     assert "mIoU" in found.out
     assert "100.0" in found.out
+    found = cli(
+        "score", "--gt", place, "--pred", tmp_path / "results.json", "--format", "coco", "--split", "val"
+    )
+    assert (found.code, "do not go with --format coco" in found.complaint) == (2, True)

@@ -8,7 +8,9 @@ import pytest
 
 from masklet.data.clips import Clip, ClipSettings
 from masklet.data.datasets import ImagePool
-from masklet.data.feed import ClipFeed
+from masklet.data.feed import ClipFeed, StillShare
+from masklet.data.problems import Problems
+from masklet.data.stills import StillClips
 from masklet.data.synthetic import ClipSynthesiser
 from masklet.errors import ConfigError, DataError
 
@@ -81,3 +83,47 @@ def test_a_worker_that_fails_is_reported(pool: ImagePool, kind: type[ClipSynthes
 def test_settings_out_of_range_are_named(pool: ImagePool, change: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(change))):
         ClipFeed(ClipSynthesiser(pool, SETTINGS), **({"batch": 1, "seed": 0} | change))
+
+
+class Complaining(StillClips):
+    """Finds fault with every picture, and uses it all the same."""
+
+    def clip(self, rng: np.random.Generator, frames: int | None = None) -> Clip:
+        self.pool.sets[0].problems.add(f"picture {int(rng.integers(1000))}", "is dull")
+        return super().clip(rng, frames)
+
+
+def test_batches_of_pictures_among_those_of_clips(pool: ImagePool) -> None:
+    def batches(share: float) -> list[list[Clip]]:
+        stills = StillShare(StillClips(pool, SETTINGS), share, batch=5)
+        feed = ClipFeed(ClipSynthesiser(pool, SETTINGS), batch=2, seed=1, stills=stills)
+        return [next(feed) for _ in range(12)]
+
+    mixed, plain = batches(0.5), batches(0.0)
+    shapes = [(len(batch), len(batch[0].frames)) for batch in mixed]
+    assert set(shapes) == {(5, 1), (2, 2)}
+    assert all(len(batch) == 2 for batch in plain)
+    # Which clips come does not depend on the pictures between them.
+    assert all(same(a, b) for a, b in zip(mixed, plain, strict=True) if len(a) == 2)
+    assert [(len(batch), len(batch[0].frames)) for batch in batches(1.0)] == [(5, 1)] * 12
+
+
+def test_processes_that_train_together_share_the_batches_out(pool: ImagePool) -> None:
+    synthesiser = ClipSynthesiser(pool, SETTINGS)
+    all_of_them = ClipFeed(synthesiser, batch=1, seed=2)
+    straight = [next(all_of_them) for _ in range(4)]
+    parts = [ClipFeed(synthesiser, batch=1, seed=2, every=2, first=rank) for rank in range(2)]
+    dealt = [next(parts[number % 2]) for number in range(4)]
+    assert all(same(a, b) for a, b in zip(straight, dealt, strict=True))
+
+
+def test_what_a_worker_skips_is_known_here(pool: ImagePool) -> None:
+    found = []
+    for workers in (0, 1):
+        with ClipFeed(Complaining(pool, SETTINGS), batch=2, seed=0, workers=workers) as feed:
+            next(feed)
+            next(feed)
+            found.append(sorted(str(problem) for problem in feed.problems))
+        pool.sets[0].problems = Problems()
+    assert len(found[0]) == 4
+    assert found[0] == found[1]

@@ -64,3 +64,13 @@ def test_bad_files_are_skipped_and_counted(tmp_path: Path) -> None:
 def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere is not a folder"):
         MaskFolder(tmp_path / "nowhere", tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "RGB"])
+def test_black_and_white_masks_show_one_object(tmp_path: Path, mode: str) -> None:
+    numbers = np.zeros((12, 16), np.uint8)
+    numbers[2:5, 3:9] = 255
+    write(tmp_path, "one", None)
+    Image.fromarray(numbers).convert(mode).save(tmp_path / "masks" / "one.png")
+    (picture,) = images(MaskFolder(tmp_path / "images", tmp_path / "masks"))
+    assert [mask.area for mask in picture.masks] == [18]

@@ -11,8 +11,11 @@ from PIL import Image
 
 from fakes import squares, truth
 from masklet.errors import ConfigError, DataError, UnknownObjectError
+from masklet.evaluate.measure import Model, measure_videos
+from masklet.evaluate.protocols.prompting import FirstPrompt
 from masklet.evaluate.readers import CONVENTIONS, open_videos
 from masklet.evaluate.readers.folders import find_layout, natural
+from masklet.evaluate.readers.stills import open_stills
 from masklet.evaluate.readers.truth import ALL_FRAMES, DAVIS, INTERACTIVE, LATER, SAV, YOUTUBE
 from masklet.types import Mask
 from tiny_benchmarks import ids_at, save_grey, save_palette
@@ -177,6 +180,106 @@ def test_sequences_that_do_not_fit(davis) -> None:
     save_palette(place / "00000.png", np.zeros((96, 128), np.uint8))
     with pytest.raises(DataError, match="no object in any"):
         videos.truth("a")
+
+
+def test_truth_that_is_not_public(davis, loader) -> None:
+    """MOSE's and LVOS's test sets give the first frame only: that is told before a model is run."""
+    root = davis(two=2)
+    for t in range(1, 8):
+        (root / "Annotations/480p/two" / f"{t:05d}.png").unlink()
+    score = measure_videos(open_videos(root, "mose"), Model("fake", loader), FirstPrompt("mask")).scores[0]
+    assert score.error is not None
+    assert "no frame counts; masks are on 1 of 8 frames (00000 to 00000)" in score.error
+    assert not loader.engine.calls
+
+
+def test_objects_of_sav_that_no_frame_shows(tmp_path: Path) -> None:
+    for t in (0, 4):
+        save_grey(tmp_path / "Annotations_6fps/v/000" / f"{t:05d}.png", truth(t, 1))
+        save_grey(tmp_path / "Annotations_6fps/v/001" / f"{t:05d}.png", np.zeros((96, 128), bool))
+    videos = open_videos(tmp_path, "sav", need_frames=False)
+    assert videos.truth("v").objects == (0,)
+    save_grey(tmp_path / "Annotations_6fps/v/000/00004.png", np.zeros((9, 9), bool))
+    with pytest.raises(DataError, match="differ in size"):
+        videos.truth("v")
+    ids = ids_at(0, (1, 2))
+    save_palette(tmp_path / "Annotations_6fps/v/000/00004.png", ids)
+    with pytest.raises(DataError, match="several objects"):
+        videos.truth("v")
+    for path in (tmp_path / "Annotations_6fps/v/000").iterdir():
+        save_grey(path, np.zeros((96, 128), bool))
+    with pytest.raises(DataError, match="every mask of it is empty"):
+        videos.truth("v")
+
+
+def test_lists_beside_the_folders(tmp_path: Path) -> None:
+    for name in "abc":
+        save_grey(tmp_path / "Annotations_6fps" / name / "000/00000.png", truth(0, 1))
+    (tmp_path / "sav_val.txt").write_text("b\nc\n")
+    assert open_videos(tmp_path, "sav", split="sav_val", need_frames=False).names == ("b", "c")
+    (tmp_path / "sav_1_manual.json").write_text("{}")
+    with pytest.raises(ConfigError, match="no list val; leave the split out"):
+        open_videos(tmp_path, "sav", split="val")
+
+
+def test_vipseg_folders(tmp_path: Path) -> None:
+    for t, image in enumerate(squares(3, 1)):
+        (tmp_path / "imgs/v").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "imgs/v" / f"{t:08d}.jpg")
+        ids = np.where(truth(t, 1), 12500, 0).astype(np.uint16)
+        (tmp_path / "panomasks/v").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(ids).save(tmp_path / "panomasks/v" / f"{t:08d}.png")
+    found = open_videos(tmp_path, "vipseg").truth("v")
+    assert found.objects == (12500,)
+    assert found.counted_frames(LATER, 12500) == (1,)
+
+
+def test_a_set_is_named_after_its_data_not_its_split(davis, tmp_path: Path) -> None:
+    root = davis(two=1)
+    assert open_videos(root).layout.name == "DAVIS"
+    root.rename(tmp_path / "valid")
+    assert open_videos(tmp_path, "mose").layout.name == f"{tmp_path.name}/valid"
+
+
+def test_damaged_categories_are_told(davis) -> None:
+    root = davis(two=2)
+    videos = open_videos(root, "ytvos")
+    assert videos.categories("two") == {}
+    with pytest.raises(DataError, match="G needs categories"):
+        videos.check_categories()
+    (root / "meta.json").write_text('{"videos": [1]}')
+    with pytest.raises(DataError, match=r"meta\.json is damaged; expected videos"):
+        videos.truth("two")
+
+
+def test_sa1b_pictures(tmp_path: Path) -> None:
+    def code(mask: np.ndarray) -> dict:
+        return {"size": [96, 128], "counts": Mask.from_array(mask).counts.decode()}
+
+    for number in (10, 11, 12):
+        Image.fromarray(squares(1, 2)[0]).save(tmp_path / f"sa_{number}.png")
+        record = {"image_id": number, "width": 128, "height": 96, "file_name": f"sa_{number}.png"}
+        rows = [{"id": k, "segmentation": code(truth(0, k))} for k in (1, 2)]
+        (tmp_path / f"sa_{number}.json").write_text(json.dumps({"image": record, "annotations": rows}))
+    pictures = open_stills(tmp_path)
+    assert len(pictures) == 3
+    first = pictures.read(0)
+    assert first is not None
+    np.testing.assert_array_equal(first.masks[1].to_array(), truth(0, 2))
+    assert len(open_stills(tmp_path, every=5)) == 1
+    (tmp_path / "sa_11.json").write_text("{}")
+    (tmp_path / "sa_12.png").unlink()
+    assert pictures.read(1) is pictures.read(2) is None
+    assert next(p.reason for p in pictures.problems).startswith("JSON is not SA-1B's")
+    assert "picture is missing" in pictures.problems.counts()
+
+
+def test_pictures_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(DataError, match=r"expected instances.json .* or sa_N.jpg .* found photo.jpg"):
+        open_stills(tmp_path)
+    with pytest.raises(DataError, match="no such folder"):
+        open_stills(tmp_path / "nowhere")
 
 
 def test_shared_davis_is_read(shared: Path) -> None:

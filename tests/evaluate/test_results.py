@@ -149,13 +149,39 @@ def test_the_page_stands_alone(davis, loader, tmp_path: Path) -> None:
     write_page(tmp_path / "report.html", [document], videos)
     text = (tmp_path / "report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:)', text)
-    assert "<script" not in text
+    for word in ("<script", "<link", "<iframe", "http", "url(", "@import"):
+        assert word not in re.sub(r"base64,[^\"]*", "", text)
     assert text.count("data:image/jpeg;base64,") == 2 * 3
     assert "it is &lt;gone&gt;" in text
     assert "first and last frame left out" in text
     for svg in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL):
         ElementTree.fromstring(svg)
     assert text.count("<svg") == 2  # sequences, calibration
+
+
+def test_a_page_of_figures_that_do_not_exist() -> None:
+    """A file holds null where memory held NaN; neither is a point of a plot."""
+    rows = [{"frames": k, "J&F": v, "clicks": 3.0 * k, "seconds": 9.0} for k, v in ((1, None), (2, 0.5))]
+    assert "annotation time" in page([Document("interactive", "i", (), {}, {"curve": rows}, ())])
+    summary = {"1_click": None, "3_clicks": 0.5, "5_clicks": float("nan")}
+    assert "IoU against clicks" in page([Document("images", "p", (), {}, summary, ())])
+
+
+def test_pictures_are_paired_by_their_names() -> None:
+    """One result has every picture, the other every second: number 1 there is number 2 here."""
+
+    def pictures(names: str, least: int) -> Document:
+        rows = [
+            {"object": k, "area": 5 + k, "candidates": [], "1": 0.1 * k + 0.01 * least}
+            for k in range(least, 3)
+        ]
+        scores = [SequenceScore(str(n), details={"objects": rows, "picture": p}) for n, p in enumerate(names)]
+        return Document("images", "p", (), {}, {}, tuple(scores))
+
+    found = compare(pictures("abcd", 0), pictures("bd", 1))
+    assert sorted(found.sequences) == ["b", "d"]
+    assert found.measures["1"].mean == pytest.approx(0.01)
+    assert found.measures["1"].objects == 4
 
 
 def test_several_results_on_one_page() -> None:

@@ -66,10 +66,53 @@ def test_one_folder_an_object(davis, tmp_path: Path) -> None:
     assert "lacks 6 of 6 frames" in score.error
 
 
+def test_an_object_never_found_scores_nothing(davis, tmp_path: Path) -> None:
+    """All its pictures are there and black: that is an answer, not a missing file."""
+    for t in range(8):
+        save_grey(tmp_path / "p/two/001" / f"{t:05d}.png", truth(t, 1))
+        save_grey(tmp_path / "p/two/002" / f"{t:05d}.png", np.zeros((96, 128), bool))
+    score = measure_masks(open_videos(davis()), tmp_path / "p").scores[0]
+    assert score.error is None
+    assert [one.jf for one in score.objects] == [1.0, 0.0]
+
+
+def test_json_predictions_go_by_the_names_of_frames(tmp_path: Path) -> None:
+    """Every fourth frame has a mask picture, and no other frame is on disk: the third of them is frame 8."""
+    for t in range(0, 17, 4):
+        save_grey(tmp_path / "gt/Annotations_6fps/v/001" / f"{t:05d}.png", truth(t, 1))
+    videos = open_videos(tmp_path / "gt", "sav", need_frames=False)
+
+    def code(mask: np.ndarray) -> list[dict]:
+        return [{"size": [96, 128], "counts": Mask.from_array(mask).counts.decode()}]
+
+    data = {
+        "video_height": 96, "video_width": 128, "video_frame_count": 17, "masklet_id": [1],
+        "masklet": [code(truth(t, 1)) for t in range(0, 17, 4)],
+    }  # fmt: skip
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/v.json").write_text(json.dumps(data))
+    assert measure_masks(videos, tmp_path / "p").summary["J&F"] == 1.0
+    (tmp_path / "p/v.json").write_text(json.dumps({**data, "masklet": data["masklet"][:3]}))
+    error = measure_masks(videos, tmp_path / "p").scores[0].error
+    assert error is not None
+    assert "lacks 1 of 3 frames that count, the first is 00012" in error
+
+
+def test_the_worst_frames_are_kept(davis, tmp_path: Path) -> None:
+    predictions(tmp_path / "p", 0)
+    save_palette(tmp_path / "p/two/00003.png", np.zeros((96, 128)))
+    details = measure_masks(open_videos(davis()), tmp_path / "p").scores[0].details
+    assert details is not None
+    assert [(row["object_id"], row["position"], row["j"]) for row in details["worst"]] == [
+        (1, 3, 0),
+        (2, 3, 0),
+    ]
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda p: (p / "00004.png").unlink(), r"lacks 1 of 6 frames that count, the first is 00004.png"),
+        (lambda p: (p / "00004.png").unlink(), r"lacks 1 of 6 frames that count, the first is 00004"),
         (lambda p: shutil.rmtree(p), "has no predictions: expected the folder"),
         (lambda p: save_palette(p / "00002.png", np.ones((4, 4))), "00002.png is 4×4"),
     ],
@@ -161,6 +204,12 @@ def test_coco_results_are_matched(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == ""
     (tmp_path / "results.json").write_text(json.dumps(found[:1]))
     assert measure_coco(tmp_path, tmp_path).summary["mIoU"] == pytest.approx(0.5)
+    data = json.loads((tmp_path / "instances.json").read_text())
+    del data["categories"], data["info"]  # then there is no AP, and that is said
+    (tmp_path / "instances.json").write_text(json.dumps(data))
+    document = measure_coco(tmp_path, tmp_path)
+    assert "AP" not in document.summary
+    assert "no AP" in document.protocol[1]
 
 
 def test_coco_results_that_name_their_instance(tmp_path: Path) -> None:
@@ -185,6 +234,14 @@ def test_coco_files_that_do_not_fit(tmp_path: Path) -> None:
         measure_coco(tmp_path, tmp_path / "r.json")
     with pytest.raises(DataError, match="cannot be read"):
         measure_coco(tmp_path, tmp_path / "nothing.json")
+    for bad, message in (
+        ([{"image_id": 5}], "result 0 lacks image_id or segmentation"),
+        ([*found, {**found[0], "image_id": 7}], "result 2 is of picture 7, which the truth lacks"),
+        ([{**row, "annotation_id": 1} for row in found], "annotation 1 is answered twice"),
+    ):
+        (tmp_path / "r.json").write_text(json.dumps(bad))
+        with pytest.raises(DataError, match=message):
+            measure_coco(tmp_path, tmp_path / "r.json")
     found[0]["segmentation"]["size"] = [1, 1]
     (tmp_path / "r.json").write_text(json.dumps(found))
     error = measure_coco(tmp_path, tmp_path / "r.json").scores[0].error

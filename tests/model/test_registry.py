@@ -28,7 +28,18 @@ def hub(monkeypatch: pytest.MonkeyPatch, fetch) -> None:
 def test_every_known_name_has_a_network() -> None:
     names = [checkpoint.name for checkpoint in registry.known()]
     assert len(names) == len(set(names))
-    assert set(names) == set(presets())
+    assert set(names) <= set(presets())
+    assert {name for name in presets() if name not in names} <= registry.EMBEDDED.keys()
+
+
+def test_an_embedded_model_is_known_once_its_files_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "weights_folder", lambda: tmp_path)
+    assert [c.name for c in registry.known() if c.is_embedded] == [registry.DEFAULT]
+    for part in ("image", "memory"):
+        (tmp_path / f"masklet-nano.{part}.safetensors").write_bytes(b"")
+    assert [c.name for c in registry.known() if c.is_embedded] == [registry.DEFAULT, "masklet-nano"]
 
 
 def test_an_unknown_name_suggests() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,31 +16,11 @@ from masklet.data.clips import Clip
 from masklet.data.sampling import PromptMix
 from masklet.train.loop import Report, Trainer, learning_rate
 from masklet.train.recipe import Recipe
-
-RECIPE = Recipe(
-    steps=10,
-    input_size=64,
-    clips=1,
-    frames=3,
-    reuse=2,
-    rate=2e-3,
-    warmup=2,
-    average=0.9,
-    dtype="float32",
-    prompts=PromptMix(mask=0.6, click=0.2, corrected_frames=1, corrections=1),
-)
-
-
-def batches(clip: Callable[..., Clip], start: int) -> Iterator[list[Clip]]:
-    """Batch n depends on n alone, as a feed's do."""
-    number = start
-    while True:
-        yield [clip(3, leaves=2 if number % 3 == 2 else None)]
-        number += 1
+from tiny_training import RECIPE, batches
 
 
 def go_on(trainer: Trainer, clip: Callable[..., Clip], count: int | None = None, **options) -> list[Report]:
-    return list(islice(trainer.run(batches(clip, trainer.batch), **options), count))
+    return list(islice(trainer.run(batches(trainer.batch), **options), count))
 
 
 def test_the_loss_falls_on_one_repeated_clip(new_model, clip, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from masklet.data.light import LightSettings
 from masklet.data.sampling import PromptMix
 from masklet.errors import ConfigError
 from masklet.train.losses import LossWeights
-from masklet.train.recipe import MEMORY_PARTS, Recipe
-from masklet.train.recipe_file import RecipeFile, read_recipe
+from masklet.train.recipe import MEMORY_PARTS, Distillation, Recipe
+from masklet.train.recipe_file import FolderSource, PlainSource, RecipeFile, VideoSource, read_recipe
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -103,10 +103,17 @@ def test_the_first_memory() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda p: p.stem)
-def test_recipes_name_no_place_of_a_machine(path: Path) -> None:
+def test_recipes_name_no_place_of_a_machine(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "masklet.train.recipe_file.embedded_weights", lambda model, part: ROOT / f"{model}.{part}"
+    )
     plan = read_recipe(path)
     assert plan.data is None
-    assert plan.image_weights is None
+    named = [plan.image_weights, plan.memory_weights, plan.teacher_weights]
+    named += [Path(place) for one in plan.folders for place in (one.images, one.masks)]
+    named += [Path(one.root) for one in (*plan.videos, *plan.plain)]
+    assert all(place.resolve().is_relative_to(ROOT) for place in named if place is not None)
+    assert f"recipes/{path.name} " in path.read_text(), "its command stands at its top"
 
 
 @pytest.mark.parametrize(
@@ -154,3 +161,61 @@ def test_refused(tmp_path: Path, text: str, complaint: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read the recipe .*none.toml: No such file"):
         read_recipe(tmp_path / "none.toml")
+
+
+FURTHER = """
+[model]
+name = "masklet-nano"
+trunk_weights = "package:some_weights"
+memory_weights = "memory.safetensors"
+[[data.folders]]
+images = "photos"
+masks = "masks"
+[[data.videos]]
+root = "MOSE"
+format = "mose"
+weight = 2
+strides = [1, 5]
+[[data.plain]]
+root = "bare"
+[recipe]
+steps = 7
+image_share = 0.5
+lora_rank = 4
+[distill]
+teacher = "masklet-tiny"
+teacher_weights = "teacher.pt"
+masks = 1
+features = [1, 1, 0.5]
+"""
+
+
+def test_further_data_and_a_teacher(tmp_path: Path) -> None:
+    plan = read(tmp_path, FURTHER)
+    assert plan.folders == (FolderSource(str(tmp_path / "photos"), str(tmp_path / "masks")),)
+    assert plan.videos == (VideoSource(str(tmp_path / "MOSE"), "mose", 2.0, (1, 5)),)
+    assert plan.plain == (PlainSource(str(tmp_path / "bare")),)
+    assert (plan.teacher, plan.teacher_weights) == ("masklet-tiny", tmp_path / "teacher.pt")
+    assert plan.trunk_weights == "package:some_weights"
+    assert plan.memory_weights == tmp_path / "memory.safetensors"
+    assert plan.recipe.distillation == Distillation(features=(1.0, 1.0, 0.5), masks=1.0)
+    assert plan.has_data
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (('format = "mose"', 'formt = "mose"'), "unknown setting in .* 'formt'; did you mean format"),
+        (("masks = 1\n", "mask = 1\n"), "unknown setting in .distill.: 'mask'; did you mean masks"),
+        (('"masklet-tiny"', '"masklet-tny"'), "unknown model 'masklet-tny'; did you mean masklet-tiny"),
+        (("image_share = 0.5", "image_share = 2"), "recipe.image_share is 2.0; give a number from 0 to 1"),
+        (("lora_rank = 4", "lora_rank = -1"), "recipe.lora_rank is -1; give at least 0"),
+        (("steps = 7", "steps = 7\nlayer_decay = 1.5"), "recipe.layer_decay is 1.5; give a number up to 1"),
+        (("steps = 7", "steps = 7\naccumulate = 0"), "recipe.accumulate is 0; give at least 1"),
+        (("masks = 1\n", "teacher_size = 100\n"), "distill.teacher_size is 100; give a multiple of 32"),
+    ],
+)
+def test_refused_further_settings(tmp_path: Path, change: tuple[str, str], complaint: str) -> None:
+    assert change[0] in FURTHER
+    with pytest.raises(ConfigError, match=complaint):
+        read(tmp_path, FURTHER.replace(*change))

@@ -55,7 +55,7 @@ def test_first_prompts(model: Sam2, clip, monkeypatch, first: str, candidates: i
     assert [(s.frame, s.prompted) for s in steps] == [(0, True), (1, False), (2, False)]
     assert steps[0].decoded.logits.shape == (2, candidates, 16, 16)
     assert all(s.decoded.logits.shape == (2, 3, 16, 16) for s in steps[1:])
-    assert watched.binary == [True, False, False]
+    assert watched.binary == [True, False]  # nobody reads the last frame
     # A mask is its own answer and reads nothing; clicks and boxes are decoded without memory.
     assert [r is None for r in watched.readings] == ([] if first == "mask" else [True]) + [False, False]
     second, third = watched.readings[-2:]
@@ -87,7 +87,7 @@ def test_corrected_frames_are_clicked_and_count_as_prompted(model: Sam2, clip, m
         (3, False),
     ]
     assert [s.decoded.logits.shape[1] for s in steps] == [3, 3, 1, 1, 3, 3]
-    assert watched.binary == [True, True, False, False]
+    assert watched.binary == [True, True, False]
     assert list(watched.readings[2].slots) == [0, 0]
     # What is remembered of the corrected frame is the last answer, not the first.
     last, _, occlusion = chosen(steps[3].decoded)
@@ -105,11 +105,20 @@ def test_an_object_that_leaves(model: Sam2, clip, monkeypatch) -> None:
     assert [bool(s.target[0].any()) for s in steps] == [True, False, False, False]
     assert all(s.target[1].any() for s in steps)
     assert (watched.remembered[0] > 0).flatten(1).any(1).all()
-    assert all((logits == -1024).all() for logits in watched.remembered[1:])
+    assert len(watched.remembered) == 2
+    assert (watched.remembered[1] == -1024).all()
     assert torch.equal(steps[1].decoded.pointers, model.no_object_pointer.expand(2, 3, -1))
     parts = losses(steps[1].decoded, steps[1].target, LossWeights())
     # one absent object (right at -5), one visible (wrong at -5)
     assert parts.occlusion.item() == pytest.approx(0.0067153 + 5.0067153, rel=1e-5)
+
+
+def test_a_picture_alone_is_corrected_and_remembered_by_nobody(model: Sam2, clip, monkeypatch) -> None:
+    watched = Watched(model, monkeypatch)
+    steps = roll(model, clip(1), PromptPlan("box", corrected_frames=(0,), correction_clicks=2))
+    assert [(s.frame, s.prompted) for s in steps] == [(0, True)] * 3
+    assert watched.binary == []
+    assert watched.readings == [None, None]
 
 
 def test_gradients_reach_the_memory_of_earlier_frames(model: Sam2, clip) -> None:

@@ -1,33 +1,64 @@
-"""`masklet auto`: everything in a picture."""
+"""`masklet auto`: everything in a picture, or in a video."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from masklet.cli.masks import described, write_text
-from masklet.cli.options import Device, Json, Model, Photo
+from masklet.cli.masks import described, rle_of, write_text
+from masklet.cli.options import Device, Json, Model
+from masklet.cli.progress import progress_bar
 from masklet.errors import ConfigError
 from masklet.model.registry import DEFAULT
 
 if TYPE_CHECKING:
     from masklet.predict.automatic import AutoMask, AutomaticOptions
+    from masklet.predict.automatic_video import AutoMasklet, VideoAutomaticOptions
+    from masklet.video.protocol import FrameSource, MaskSink
+
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="Grids of clicks: full (the SAM 2 paper's), balanced or fast; instead of --points-per-side "
+        "and --crop-layers.",
+        show_default=False,
+    ),
+]
+Interval = Annotated[
+    int,
+    typer.Option("--interval", help="Videos: look for new objects every so many frames; 0 = at first only."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command("auto", short_help="Segment everything in a picture.")(auto)
+    app.command("auto", short_help="Segment everything in a picture or a video.")(auto)
 
 
 def auto(
     ctx: typer.Context,
-    photo: Photo,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PHOTO", help="A picture, a video, or a folder of its frames.", show_default=False
+        ),
+    ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The masks, a .json of RLE.", show_default=False)
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The masks, a .json of RLE; of a video also the painted video, an .mp4.",
+            show_default=False,
+        ),
     ] = None,
+    preset: Preset = None,
+    interval: Interval = 30,
     points_per_side: Annotated[
         int, typer.Option("--points-per-side", help="The grid of clicks has this many squared.")
     ] = 32,
@@ -56,28 +87,144 @@ def auto(
     """`masklet auto photo.jpg -o masks.json`
 
     Segment everything in a picture, without a prompt: a mask an object, largest first, with its
-    predicted IoU, its stability, and the click that found it.
+    predicted IoU, its stability, and the click that found it. In a video (`masklet auto video.mp4 -o
+    masks.json`): everything that is found on key frames, followed both ways.
     """
     if output is None and not as_json:
         raise ConfigError("name an output: -o MASKS.JSON or --json")
-    if output is not None and output.suffix.lower() != ".json":
-        raise ConfigError(f"cannot tell from {output} what to write; name it .json")
+    video = _is_video(source)
+    endings = (".json", ".mp4") if video else (".json",)
+    if output is not None and output.suffix.lower() not in endings:
+        raise ConfigError(f"cannot tell from {output} what to write; name it {' or '.join(endings)}")
     from masklet.predict.automatic import AutomaticOptions
 
-    options = AutomaticOptions(
-        points_per_side=points_per_side,
-        predicted_iou=predicted_iou,
-        stability=stability,
-        minimum_area=minimum_area,
-        crop_layers=crop_layers,
+    options = with_preset(
+        AutomaticOptions(
+            points_per_side=points_per_side,
+            predicted_iou=predicted_iou,
+            stability=stability,
+            minimum_area=minimum_area,
+            crop_layers=crop_layers,
+        ),
+        preset,
     )
+    if video:
+        _video(ctx, source, model, device, options, interval, output, as_json)
+        return
     segmenter = ctx.obj(model, device=device)
-    picture = segmenter.image(photo).image
-    result = _result(photo, model, picture.shape[:2], options, segmenter.automatic(picture, options))
+    picture = segmenter.image(source).image
+    result = _result(source, model, picture.shape[:2], options, segmenter.automatic(picture, options))
     if output is not None:
         write_text(output, json.dumps(result, indent=2))
     if as_json:
         typer.echo(json.dumps(result, indent=2))
+
+
+def with_preset(options: AutomaticOptions, preset: str | None) -> AutomaticOptions:
+    """The options with a preset's grids."""
+    if preset is None:
+        return options
+    from masklet.predict.automatic_video import GRIDS
+
+    if preset not in GRIDS:
+        raise ConfigError(f"preset {preset!r} is unknown; give {', '.join(GRIDS)}")
+    grid = GRIDS[preset]
+    return replace(
+        options,
+        points_per_side=grid.points_per_side,
+        crop_layers=grid.crop_layers,
+        crop_points=grid.crop_points,
+    )
+
+
+def _is_video(path: Path) -> bool:
+    from masklet.video.folder import IMAGE_SUFFIXES
+
+    return path.is_dir() or (path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES)
+
+
+def _video(
+    ctx: typer.Context,
+    path: Path,
+    model: str,
+    device: str | None,
+    picture: AutomaticOptions,
+    interval: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    from masklet.predict.automatic_video import VideoAutomaticOptions, segment_video
+    from masklet.video.source import open_source
+
+    options = VideoAutomaticOptions(picture=picture, interval=interval)
+    segmenter = ctx.obj(model, device=device)
+    with closing(open_source(path)) as source, progress_bar("finding") as show:
+        found = segment_video(
+            segmenter.engine, source, options, on_step=lambda what, done, total: show(done, total)
+        )
+        if output is not None:
+            _write(source, found, output)
+        if as_json:
+            result = _video_result(path, model, source, options, found, output)
+            typer.echo(json.dumps(result, indent=2))
+
+
+def _write(source: FrameSource, found: list[AutoMasklet], output: Path) -> None:
+    from masklet.types import FrameMasks
+    from masklet.video.json_masks import CocoJson
+    from masklet.video.overlay_video import OverlayVideo
+
+    sink: MaskSink = (
+        CocoJson(output, name=source.name, length=len(source))
+        if output.suffix.lower() == ".json"
+        else OverlayVideo(output, time_base=getattr(source, "time_base", None))
+    )
+    with closing(sink):
+        for frame in source.read(0, len(source)):
+            here = {n: m for n, m in enumerate(found, 1) if frame.index in m.masks}
+            sink.write(
+                frame,
+                FrameMasks(
+                    frame.index,
+                    {n: m.masks[frame.index] for n, m in here.items()},
+                    {n: m.iou[frame.index] for n, m in here.items()},
+                    {n: m.occlusion[frame.index] for n, m in here.items()},
+                    frozenset(n for n, m in here.items() if m.key == frame.index),
+                ),
+            )
+
+
+def _video_result(
+    path: Path,
+    model: str,
+    source: FrameSource,
+    options: VideoAutomaticOptions,
+    found: list[AutoMasklet],
+    output: Path | None,
+) -> dict[str, Any]:
+    """What --json prints; the masks themselves only when no file has them."""
+    rows: list[dict[str, Any]] = []
+    for number, one in enumerate(found, 1):
+        row: dict[str, Any] = {
+            "object": number,
+            "key_frame": one.key,
+            "point": [round(v, 2) for v in one.found.point],
+            "predicted_iou": round(one.sureness, 4),
+            "visible_frames": len(one.visible),
+        }
+        if output is None:
+            row["masks"] = {t: rle_of(one.masks[t]) for t in one.visible}
+        rows.append(row)
+    return {
+        "video": str(path),
+        "width": source.width,
+        "height": source.height,
+        "frames": len(source),
+        "model": model,
+        "options": asdict(options),
+        "masklets": rows,
+        "outputs": [] if output is None else [str(output)],
+    }
 
 
 def _result(

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 
 import typer
 
-from masklet.cli.measuring import Earlier, JsonFile, Page, finish, read_categories, running
-from masklet.cli.options import Device, Model
+from masklet.cli import table
+from masklet.cli.measuring import (
+    Earlier,
+    JsonFile,
+    Page,
+    finish,
+    model_to_measure,
+    open_set,
+    read_categories,
+    running,
+)
+from masklet.cli.options import Device, Engine, Model
 from masklet.cli.tables import print_comparison
-from masklet.errors import CheckpointError, ConfigError
+from masklet.errors import ConfigError
 from masklet.model.registry import DEFAULT
-
-if TYPE_CHECKING:
-    from masklet.data.coco import CocoMasks
-    from masklet.evaluate.readers import VideoSet
-    from masklet.predict.segmenter import Segmenter
 
 FORMATS = {
     "davis": "DAVIS 2016 or 2017",
@@ -63,6 +68,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("images", short_help="Masks of pictures from clicks and boxes.")(images)
     group.command("compare", short_help="Paired differences between two results.")(compare)
     group.command("report", short_help="A page of one result, or several.")(report)
+    table.add_to(group)
     app.add_typer(group, name="evaluate", short_help="Measure a model on a benchmark.")
 
 
@@ -98,6 +104,7 @@ def _videos(format: str, words: str) -> Callable[..., int]:
         harder: Harder = None,
         model: Model = DEFAULT,
         device: Device = None,
+        engine: Engine = None,
         input_size: InputSize = None,
         processes: Processes = 1,
         json_file: JsonFile = None,
@@ -110,11 +117,11 @@ def _videos(format: str, words: str) -> Callable[..., int]:
 
         first = FirstPrompt.parse(prompt)
         variant = Variant.parse(harder) if harder else None
-        videos = _open(root, format, split, sequence)
+        videos = open_set(root, format, split, sequence)
         with running(f"{format}, {first}", processes, json_file, html, earlier) as how:
             document = measure_videos(
                 videos,
-                _model(ctx.obj, model, device, input_size),
+                model_to_measure(ctx.obj, model, device, input_size, engine=engine),
                 first,
                 variant=variant,
                 seen=read_categories(seen) if seen else None,
@@ -146,6 +153,7 @@ def interactive(
     harder: Harder = None,
     model: Model = DEFAULT,
     device: Device = None,
+    engine: Engine = None,
     input_size: InputSize = None,
     processes: Processes = 1,
     json_file: JsonFile = None,
@@ -167,11 +175,11 @@ def interactive(
     if frames < 1 or clicks < 1:
         raise ConfigError(f"{frames} frames with {clicks} clicks each is no interaction; give at least 1")
     variant = Variant.parse(harder) if harder else None
-    videos = _open(root, format, split, sequence)
+    videos = open_set(root, format, split, sequence)
     with running(f"{format}, {mode}", processes, json_file, html, earlier) as how:
         document = measure_interactive(
             videos,
-            _model(ctx.obj, model, device, input_size),
+            model_to_measure(ctx.obj, model, device, input_size, engine=engine),
             cast("Literal['offline', 'online']", mode),
             annotator=Annotator(frames=frames, clicks=clicks, threshold=threshold),
             variant=variant,
@@ -186,7 +194,7 @@ def images(
         Path,
         typer.Option(
             "--root",
-            help="A COCO instance JSON, or a folder with instances.json and images/.",
+            help="A COCO instance JSON, a folder with instances.json and images/, or one of SA-1B.",
             show_default=False,
         ),
     ],
@@ -194,6 +202,7 @@ def images(
     least_area: Annotated[int, typer.Option("--least-area", help="Leave out objects of fewer pixels.")] = 0,
     model: Model = DEFAULT,
     device: Device = None,
+    engine: Engine = None,
     input_size: InputSize = None,
     processes: Processes = 1,
     json_file: JsonFile = None,
@@ -206,16 +215,14 @@ def images(
     path will do.
     """
     from masklet.evaluate.measure import measure_images
+    from masklet.evaluate.readers.stills import name_of, open_stills
 
-    if every < 1:
-        raise ConfigError(f"--every {every} must be at least 1")
-    file = root / "instances.json" if root.is_dir() else root
-    chosen = _model(ctx.obj, model, device, input_size, pictures=True)
+    chosen = model_to_measure(ctx.obj, model, device, input_size, engine=engine, pictures=True)
     with running("pictures", processes, json_file, html, earlier) as how:
         document = measure_images(
-            partial(_open_pictures, file, every),
+            partial(open_stills, root, every),
             chosen,
-            data=f"{file.parent.name}" + (f", ids divisible by {every}" if every > 1 else ""),
+            data=name_of(root) + (f", ids divisible by {every}" if every > 1 else ""),
             least_area=least_area,
             running=how,
         )
@@ -258,62 +265,5 @@ def report(
         raise ConfigError("results of different kinds do not go on one page; give those of one protocol")
     videos = None
     if root is not None:
-        videos = _open(root, str(documents[0].config.get("format", "davis")), None, None)
+        videos = open_set(root, str(documents[0].config.get("format", "davis")), None, None)
     write_page(html, documents, videos)
-
-
-# ── shared by the commands ───────────────────────────────────────────────────────────────────────
-
-
-def _open(root: Path, format: str, split: str | None, sequence: list[str] | None) -> VideoSet:
-    from dataclasses import replace
-
-    from masklet.evaluate.readers import open_videos
-
-    videos = open_videos(root, format, split=split)
-    if not sequence:
-        return videos
-    unknown = [name for name in sequence if name not in videos.names]
-    if unknown:
-        raise ConfigError(f"sequence {unknown[0]} is not in {root}; there are {', '.join(videos.names[:8])}")
-    return replace(videos, names=tuple(sequence))
-
-
-def _model(
-    load: Callable[..., Any], name: str, device: str | None, input_size: int | None, *, pictures: bool = False
-) -> Any:
-    from masklet.evaluate.measure import Model
-
-    return Model(name, partial(_load, load, name, device, input_size, pictures), input_size)
-
-
-def _load(
-    load: Callable[..., Any],
-    name: str,
-    device: str | None,
-    input_size: int | None,
-    pictures: bool,
-    worker: int,
-) -> Segmenter:
-    """Open the model in a worker; several devices are shared out among the workers."""
-    devices = device.split(",") if device else [None]
-    own = devices[worker % len(devices)]
-    if pictures:
-        from masklet.evaluate.image_model import load_for_pictures
-
-        return load_for_pictures(name, device=own, input_size=input_size, load=load)
-    size = {} if input_size is None else {"input_size": input_size}
-    try:
-        return cast("Segmenter", load(name, device=own, **size))
-    except CheckpointError as error:
-        raise CheckpointError(f"{error} (a video needs a complete checkpoint)") from error
-
-
-def _open_pictures(file: Path, every: int) -> CocoMasks:
-    from masklet.data.coco import CocoMasks
-
-    return CocoMasks(file, keep=partial(_is_chosen, every))
-
-
-def _is_chosen(every: int, record: dict[str, Any]) -> bool:
-    return int(record["id"]) % every == 0

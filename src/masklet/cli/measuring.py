@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from masklet.cli.tables import failed, percent, print_comparison, print_document
-from masklet.errors import ConfigError
+from masklet.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from masklet.evaluate.document import Document
-    from masklet.evaluate.measure import Running
+    from masklet.evaluate.measure import Model, Running
     from masklet.evaluate.readers import VideoSet
     from masklet.evaluate.results import SequenceScore
+    from masklet.predict.segmenter import Segmenter
 
 JsonFile = Annotated[
     Path | None,
@@ -61,6 +63,59 @@ def finish(
     return 1 if failed(document) else 0
 
 
+def open_set(root: Path, format: str, split: str | None, sequences: Sequence[str] | None) -> VideoSet:
+    """A data set of videos, or the sequences of it that were asked for."""
+    from dataclasses import replace
+
+    from masklet.evaluate.readers import open_videos
+
+    videos = open_videos(root, format, split=split)
+    if not sequences:
+        return videos
+    unknown = [name for name in sequences if name not in videos.names]
+    if unknown:
+        raise ConfigError(f"sequence {unknown[0]} is not in {root}; there are {', '.join(videos.names[:8])}")
+    return replace(videos, names=tuple(sequences))
+
+
+def model_to_measure(
+    load: Callable[..., Any],
+    name: str,
+    device: str | None,
+    input_size: int | None,
+    *,
+    engine: str | None = None,
+    pictures: bool = False,
+) -> Model:
+    """A model by name, opened by each worker for itself; for pictures the image path alone will do."""
+    from masklet.evaluate.measure import Model
+
+    given = {"input_size": input_size, "engine": engine}
+    options = {key: value for key, value in given.items() if value is not None}
+    return Model(name, partial(_load, load, name, device, options, pictures), input_size, engine)
+
+
+def _load(
+    load: Callable[..., Any],
+    name: str,
+    device: str | None,
+    options: dict[str, Any],
+    pictures: bool,
+    worker: int,
+) -> Segmenter:
+    """Open the model in a worker; several devices are shared out among the workers."""
+    devices = device.split(",") if device else [None]
+    own = devices[worker % len(devices)]
+    if pictures:
+        from masklet.evaluate.image_model import load_for_pictures
+
+        return load_for_pictures(name, device=own, load=load, **options)
+    try:
+        return cast("Segmenter", load(name, device=own, **options))
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} (a video needs a complete checkpoint)") from error
+
+
 def read_categories(path: Path) -> frozenset[str]:
     """Names, one a line."""
     try:
@@ -72,9 +127,18 @@ def read_categories(path: Path) -> frozenset[str]:
 
 @contextmanager
 def running(
-    words: str, processes: int, json_file: Path | None, html: Path | None, earlier: Path | None
+    words: str,
+    processes: int,
+    json_file: Path | None,
+    html: Path | None = None,
+    earlier: Path | None = None,
+    *,
+    keep: bool = False,
 ) -> Iterator[Running]:
-    """Progress on stderr; checks before the work what would be a pity to find out after it."""
+    """Progress on stderr; checks before the work what would be a pity to find out after it.
+
+    keep   a finished result of the same settings in `json_file` is taken as it is
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -97,7 +161,7 @@ def running(
         def step(score: SequenceScore, done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, description=f"{words} · {_in_short(score)}")
 
-        yield Running(processes, journal, step)
+        yield Running(processes, journal, step, json_file if keep else None)
 
 
 def _in_short(score: SequenceScore) -> str:

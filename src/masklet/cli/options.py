@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +14,10 @@ Model = Annotated[
 Device = Annotated[
     str | None,
     typer.Option("--device", help="Where to compute: cpu, cuda, cuda:1, mps; by default the best there is."),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", help="torch or openvino (CPU only); by default torch where it is installed."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Photo = Annotated[Path, typer.Argument(help="The picture.", show_default=False)]
@@ -26,3 +31,8 @@ Boxes = Annotated[
     list[str] | None,
     typer.Option("--box", metavar="X0,Y0,X1,Y1", help="Top-left and bottom-right corner around the object."),
 ]
+
+
+def open_model(load: Callable[..., Any], name: str, device: str | None, engine: str | None) -> Any:
+    """The model of --model, --device and --engine; a choice nobody made is left to `load`."""
+    return load(name, device=device, **({} if engine is None else {"engine": engine}))

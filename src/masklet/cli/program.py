@@ -11,7 +11,21 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from masklet.cli import auto, evaluate, models, score, segment, track, train
+from masklet.cli import (
+    annotate,
+    auto,
+    batch,
+    bench,
+    distill,
+    evaluate,
+    export,
+    models,
+    score,
+    segment,
+    serve,
+    track,
+    train,
+)
 from masklet.cli.interrupt import Interrupted
 from masklet.errors import ConfigError, MaskletError, PromptError, UnknownFrameError, UnknownObjectError
 
@@ -39,9 +53,15 @@ def application() -> typer.Typer:
     segment.add_to(app)
     track.add_to(app)
     auto.add_to(app)
+    annotate.add_to(app)
+    batch.add_to(app)
     evaluate.add_to(app)
     score.add_to(app)
     train.add_to(app)
+    distill.add_to(app)
+    bench.add_to(app)
+    export.add_to(app)
+    serve.add_to(app)
     models.add_to(app)
     return app
 
@@ -129,7 +149,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _load(name: str, *, device: str | None, input_size: int | None = None) -> Any:
+def _load(name: str, *, device: str | None, input_size: int | None = None, engine: str | None = None) -> Any:
     import masklet
 
-    return masklet.load(name, device=device, input_size=input_size)
+    return masklet.load(name, engine=engine, device=device, input_size=input_size)

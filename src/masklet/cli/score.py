@@ -68,6 +68,8 @@ def score(
         raise ConfigError(f"format {format} is unknown; choose one of {', '.join(FORMATS)}")
     workers = processes if processes is not None else os.cpu_count() or 1
     if format == "coco":
+        if split or seen or predicted_only:
+            raise ConfigError("--split, --seen and --predicted-only do not go with --format coco")
         with running("coco", workers, None, html, earlier) as how:
             document = measure_coco(truth, predictions)
         return finish(document, replace(how, journal=None), json_file, html, earlier, None)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from masklet.cli.masks import described, write_mask, write_text
-from masklet.cli.options import Boxes, Clicks, Device, Json, Model, Photo
+from masklet.cli.options import Boxes, Clicks, Device, Engine, Json, Model, Photo, open_model
 from masklet.cli.prompts import parse_box, parse_click
 from masklet.errors import ConfigError, PromptError
 from masklet.model.registry import DEFAULT
@@ -36,6 +36,7 @@ def segment(
     ] = None,
     model: Model = DEFAULT,
     device: Device = None,
+    engine: Engine = None,
     as_json: Json = False,
 ) -> None:
     """`masklet segment photo.jpg --click 500,375 --click 30,40,- --box 1,2,300,400 -o mask.png`
@@ -50,7 +51,9 @@ def segment(
         raise ConfigError("name an output: -o MASK.PNG, -o MASKS.JSON or --json")
     if output is not None and output.suffix.lower() not in (".png", ".json"):
         raise ConfigError(f"cannot tell from {output} what to write; name it .png or .json")
-    answer = ctx.obj(model, device=device).image(photo).segment(clicks=prompt.clicks, box=prompt.box)
+    answer = (
+        open_model(ctx.obj, model, device, engine).image(photo).segment(clicks=prompt.clicks, box=prompt.box)
+    )
     result = _result(photo, model, answer)
     if output is not None and output.suffix.lower() == ".png":
         write_mask(output, answer.best)

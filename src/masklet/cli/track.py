@@ -14,7 +14,7 @@ import typer
 
 from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.masks import rle_of
-from masklet.cli.options import Boxes, Clicks, Device, Json, Model
+from masklet.cli.options import Boxes, Clicks, Device, Engine, Json, Model, open_model
 from masklet.cli.progress import progress_bar
 from masklet.cli.prompts import OrderedCommand, PlacedPrompt, placed_prompts, typed
 from masklet.errors import ConfigError, DamagedVideoError, PromptError
@@ -77,6 +77,7 @@ def track(
     ] = None,
     model: Model = DEFAULT,
     device: Device = None,
+    engine: Engine = None,
     as_json: Json = False,
 ) -> None:
     """`masklet track video.mp4 --click 210,350 --masks out.json -o overlay.mp4`
@@ -94,7 +95,7 @@ def track(
         raise ConfigError("name an output: -o OVERLAY.MP4, --masks OUT.JSON or --json")
     if output is not None and output.suffix.lower() not in VIDEO_SUFFIXES:
         raise ConfigError(f"cannot write the overlay {output}: it is a video, name it .mp4")
-    with ctx.obj(model, device=device).video(video) as session:
+    with open_model(ctx.obj, model, device, engine).video(video) as session:
         for prompt in prompts:
             _give(session, prompt)
             print(prompt, file=sys.stderr)

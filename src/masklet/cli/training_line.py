@@ -90,9 +90,12 @@ class TrainingLine:
 
 
 @contextmanager
-def training_line(steps: int, first: int) -> Iterator[TrainingLine]:
-    """Show how it goes while the block runs, from step `first` to `steps`; fits 80 columns."""
-    console = Console(stderr=True)
+def training_line(steps: int, first: int, *, quiet: bool = False) -> Iterator[TrainingLine]:
+    """Show how it goes while the block runs, from step `first` to `steps`; fits 80 columns.
+
+    quiet   show nothing: one of several processes speaks for all
+    """
+    console = Console(stderr=True, quiet=quiet)
     text = TextColumn("{task.description}")
     with Progress(text, console=console, disable=not console.is_terminal) as bar:
         yield TrainingLine(

@@ -81,7 +81,7 @@ class CocoMasks:
     def _mask(self, annotation: dict[str, Any], size: tuple[int, int], name: str) -> Mask | None:
         item = f"{name} annotation {annotation.get('id', '?')}"
         try:
-            mask = _decode(annotation["segmentation"], size)
+            mask = decode_segmentation(annotation["segmentation"], size)
         except MaskError as error:
             self.problems.add(item, "mask cannot be used", str(error))
             return None
@@ -120,8 +120,8 @@ def _parse(path: Path, problems: Problems) -> tuple[list[ImageRecord], dict[Any,
     return good, by_image
 
 
-def _decode(segmentation: Any, size: tuple[int, int]) -> Mask:
-    """RLE or polygons → Mask of this (height, width); MaskError when they do not fit."""
+def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> Mask:
+    """COCO RLE or polygons → Mask of this (height, width); MaskError when they do not fit."""
     height, width = size
     if isinstance(segmentation, list):
         return Mask.from_array(_polygons(segmentation, size))

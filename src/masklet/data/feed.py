@@ -1,7 +1,8 @@
 """Batches of clips, made ahead by worker processes.
 
-Clip number n of a feed depends on the seed and n alone: not on the number of workers, nor on where the feed
-was started. So a run can stop after batch i and go on with `start=i + 1`.
+A batch is clips, or, with a share of them, single pictures (`StillShare`). Clip number n of a feed depends
+on the seed and n alone: not on the number of workers, nor on where the feed was started. So a run can stop
+after batch i and go on with `start=i + 1`.
 """
 
 from __future__ import annotations
@@ -10,17 +11,54 @@ import multiprocessing
 import queue
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from masklet.data.clips import Clip
-from masklet.data.synthetic import ClipSynthesiser
+from masklet.data.mixing import ClipMaker
+from masklet.data.problems import Problem, Problems
 from masklet.errors import ConfigError, DataError
 
 POLL_SECONDS = 0.5
 """How often a waiting feed looks whether its worker is still alive."""
+
+
+@dataclass(frozen=True)
+class StillShare:
+    """Batches of single pictures among those of clips.
+
+    maker   makes clips of one frame
+    share   of all batches, 0 to 1; which ones they are depends on the seed and the batch's number
+    batch   pictures a batch
+    """
+
+    maker: ClipMaker
+    share: float
+    batch: int
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What batches are made by, in every process alike."""
+
+    maker: ClipMaker
+    batch: int
+    seed: int
+    stills: StillShare | None
+
+    def make(self, index: int) -> list[Clip]:
+        stills = self.stills
+        # A generator of its own: with or without stills, clip batches are the same.
+        if stills is not None and np.random.default_rng([self.seed, index, 1]).random() < stills.share:
+            return make_batch(stills.maker, self.seed, index, stills.batch)
+        return make_batch(self.maker, self.seed, index, self.batch)
+
+    def problems(self) -> list[Problem]:
+        lists = [*self.maker.problems, *(self.stills.maker.problems if self.stills is not None else [])]
+        return [problem for one in lists for problem in one]
 
 
 class ClipFeed(Iterator[list[Clip]]):
@@ -32,19 +70,25 @@ class ClipFeed(Iterator[list[Clip]]):
     workers       processes that work ahead; 0 makes every batch when it is asked for
     start         number of the first batch
     ahead         batches each worker may have ready
+    stills        batches of pictures among those of clips
+    every, first  this feed gives batches first, first + every, … of all: one feed a process that trains
+    `problems` collects what the workers could not use.
     Close it, or use it in a `with` statement. Workers also end with the process that started them.
     raises        DataError when a worker fails or dies; the message says why
     """
 
     def __init__(
         self,
-        synthesiser: ClipSynthesiser,
+        synthesiser: ClipMaker,
         *,
         batch: int,
         seed: int,
         workers: int = 0,
         start: int = 0,
         ahead: int = 4,
+        stills: StillShare | None = None,
+        every: int = 1,
+        first: int = 0,
     ) -> None:
         for name, value, least in (
             ("batch", batch, 1),
@@ -52,13 +96,15 @@ class ClipFeed(Iterator[list[Clip]]):
             ("workers", workers, 0),
             ("start", start, 0),
             ("ahead", ahead, 1),
+            ("every", every, 1),
+            ("first", first, 0),
         ):
             if value < least:
                 raise ConfigError(f"{name} is {value}; give at least {least}")
-        self.synthesiser = synthesiser
-        self.batch = batch
-        self.seed = seed
         self.index = start
+        self.problems = Problems()
+        self._order = _Order(synthesiser, batch, seed, stills)
+        self._every, self._first = every, first
         self._processes: list[Any] = []
         self._queues: list[Any] = []
         self._closed = False
@@ -69,7 +115,8 @@ class ClipFeed(Iterator[list[Clip]]):
         if self._closed:
             raise StopIteration
         if not self._processes:
-            clips = make_batch(self.synthesiser, self.seed, self.index, self.batch)
+            clips = self._order.make(self.index * self._every + self._first)
+            self._learn(self._order.problems())
         else:
             clips = self._receive(self.index % len(self._processes))
         self.index += 1
@@ -104,7 +151,7 @@ class ClipFeed(Iterator[list[Clip]]):
             first = start + (number - start) % workers
             process = context.Process(
                 target=_work,
-                args=(self.synthesiser, self.seed, first, workers, self.batch, ready),
+                args=(self._order, (self._every, self._first), first, workers, ready),
                 daemon=True,
                 name=f"clips-{number}",
             )
@@ -128,16 +175,22 @@ class ClipFeed(Iterator[list[Clip]]):
             if isinstance(message, str):
                 self.close()
                 raise DataError(f"clip worker {worker} failed at batch {self.index}: {message}")
-            return [_unpacked(clip) for clip in message]
+            clips, problems = message
+            self._learn(problems)
+            return [_unpacked(clip) for clip in clips]
+
+    def _learn(self, problems: list[Problem]) -> None:
+        for problem in problems:
+            self.problems.take(problem)
 
 
-def make_batch(synthesiser: ClipSynthesiser, seed: int, index: int, batch: int) -> list[Clip]:
+def make_batch(synthesiser: ClipMaker, seed: int, index: int, batch: int) -> list[Clip]:
     """Batch number `index`: clips index × batch … of the feed with this seed."""
     first = index * batch
     return [synthesiser.clip(np.random.default_rng([seed, number])) for number in range(first, first + batch)]
 
 
-def _work(synthesiser: ClipSynthesiser, seed: int, first: int, step: int, batch: int, ready: Any) -> None:
+def _work(order: _Order, part: tuple[int, int], first: int, step: int, ready: Any) -> None:
     import signal
 
     import cv2
@@ -146,22 +199,26 @@ def _work(synthesiser: ClipSynthesiser, seed: int, first: int, step: int, batch:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     index = first
+    every, offset = part
+    told: set[Problem] = set()
     try:
         while True:
-            clips = [_packed(clip) for clip in make_batch(synthesiser, seed, index, batch)]
-            if not _handed_over(ready, clips):
+            clips = [_packed(clip) for clip in order.make(index * every + offset)]
+            new = [problem for problem in order.problems() if problem not in told]
+            if not _handed_over(ready, (clips, new)):
                 return
+            told.update(new)
             index += step
     except Exception as error:
         ready.put(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
 
 
-def _handed_over(ready: Any, clips: list[_Packed]) -> bool:
+def _handed_over(ready: Any, message: tuple[list[_Packed], list[Problem]]) -> bool:
     """Wait for room in the queue; False when the reader was killed and will never make any."""
     parent = multiprocessing.parent_process()
     while True:
         try:
-            ready.put(clips, timeout=POLL_SECONDS)
+            ready.put(message, timeout=POLL_SECONDS)
         except queue.Full:
             if parent is not None and not parent.is_alive():
                 ready.cancel_join_thread()

@@ -1,4 +1,5 @@
-"""A folder of pictures and one of palette masks with the same names, as DAVIS and many tools write them."""
+"""A folder of pictures and one of masks with the same names: palette PNGs as DAVIS and many tools write them,
+or black and white ones."""
 
 from __future__ import annotations
 
@@ -20,6 +21,8 @@ VOID = 255
 class MaskFolder:
     """Pictures with index masks: one PNG a picture, pixel value = object number, 0 background, 255 void.
 
+    A PNG without a palette that holds nothing but black and white shows one object, in white.
+
     images      folder of pictures, subfolders included
     masks       folder of PNGs with the same relative paths apart from the ending
     name        of the set; by default that of the images' folder
@@ -32,8 +35,8 @@ class MaskFolder:
         self.images, self.masks = Path(images), Path(masks)
         self.name = name if name is not None else self.images.name
         self.problems = Problems()
-        pictures = _by_stem(self.images, PICTURES, self.problems)
-        labels = _by_stem(self.masks, frozenset({".png"}), self.problems)
+        pictures = by_stem(self.images, PICTURES, self.problems)
+        labels = by_stem(self.masks, frozenset({".png"}), self.problems)
         for stem in sorted(pictures.keys() - labels.keys()):
             self.problems.add(f"{self.name}/{stem}", "picture has no mask")
         for stem in sorted(labels.keys() - pictures.keys()):
@@ -65,8 +68,11 @@ class MaskFolder:
         return LabelledImage(image, masks, name, self.name)
 
 
-def _by_stem(folder: Path, endings: frozenset[str], problems: Problems) -> dict[str, Path]:
-    """Relative path without ending → file."""
+def by_stem(folder: Path, endings: frozenset[str], problems: Problems) -> dict[str, Path]:
+    """Relative path without ending → file, for all files below a folder with one of these endings.
+
+    raises   DataError when it is no folder
+    """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give the folder of the pictures and that of their masks")
     found: dict[str, Path] = {}
@@ -87,11 +93,16 @@ def _read_numbers(path: Path, name: str, problems: Problems) -> np.ndarray | Non
     try:
         with Image.open(path) as file:
             numbers = np.asarray(file)
+            palette = file.mode == "P"
     except (OSError, ValueError, SyntaxError) as error:
         problems.add(name, "mask cannot be read", str(error))
         return None
+    if numbers.ndim == 3 and numbers.any() and (numbers[..., :1] == numbers[..., :3]).all():
+        numbers = numbers[..., 0]  # grey, saved as colours
     if numbers.ndim != 2:
         problems.add(name, "mask is no index mask", f"{path.name} has {numbers.shape[-1]} channels")
         return None
-    # A 1-bit PNG comes as bool: True is object 1.
-    return numbers.astype(np.uint8) if numbers.dtype == bool else numbers
+    # A 1-bit PNG comes as bool, a grey one may be black and white: then white is object 1, not void.
+    if not palette and numbers.size and set(np.unique(numbers).tolist()) <= {0, VOID}:
+        return (numbers > 0).astype(np.uint8)
+    return numbers

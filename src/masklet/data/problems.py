@@ -40,6 +40,12 @@ class Problems:
             self._seen[item, reason] = problem
             log.warning("skipped %s", problem)
 
+    def take(self, problem: Problem) -> bool:
+        """Note one that was found elsewhere, without logging it again; whether it is new."""
+        new = (problem.item, problem.reason) not in self._seen
+        self._seen.setdefault((problem.item, problem.reason), problem)
+        return new
+
     def counts(self) -> dict[str, int]:
         """reason → how often."""
         return dict(Counter(problem.reason for problem in self._seen.values()))

@@ -61,3 +61,13 @@ def sample_prompt_plan(rng: np.random.Generator, *, frames: int, mix: PromptMix 
         tuple(sorted(int(t) + 1 for t in rng.choice(frames - 1, count, replace=False))) if count else ()
     )
     return PromptPlan(first, corrected, mix.corrections if corrected else 0)
+
+
+def sample_picture_plan(rng: np.random.Generator, *, mix: PromptMix | None = None) -> PromptPlan:
+    """Draw a plan for a single picture: a click or a box, then corrections, never the mask (as in SAM 2)."""
+    mix = mix if mix is not None else PromptMix()
+    # A mix that shows masks only says nothing of clicks and boxes: then both are as likely.
+    box = max(0.0, 1 - mix.mask - mix.click)
+    click = mix.click / (mix.click + box) if mix.click + box > 0 else 0.5
+    first: FirstPrompt = "click" if rng.random() < click else "box"
+    return PromptPlan(first, (0,) if mix.corrections else (), mix.corrections)

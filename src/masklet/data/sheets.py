@@ -23,6 +23,22 @@ def contact_sheet(clip: Clip, *, plain: bool = True) -> np.ndarray:
     return np.concatenate(rows, axis=0)
 
 
+def compared(frames: np.ndarray, truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Frames side by side: above with the true masks, below with the answers.
+
+    frames           uint8 [T, S, S, 3]
+    truth, answers   bool [T, O, s, s], s a divisor of S
+    returns          uint8 [2 S, T S, 3]
+    """
+    scale = frames.shape[1] // truth.shape[-1]
+    rows = []
+    for masks in (truth, answers):
+        large = masks.repeat(scale, axis=-2).repeat(scale, axis=-1)
+        marked = [_marked(frame, one) for frame, one in zip(frames, large, strict=True)]
+        rows.append(np.concatenate(marked, axis=1))
+    return np.concatenate(rows, axis=0)
+
+
 def _marked(frame: np.ndarray, masks: np.ndarray) -> np.ndarray:
     result = frame.astype(np.float32)
     for number, mask in enumerate(masks):

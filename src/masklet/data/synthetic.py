@@ -12,6 +12,7 @@ from masklet.data.clips import Clip, ClipSettings
 from masklet.data.datasets import ImagePool
 from masklet.data.layers import compose
 from masklet.data.light import filmed
+from masklet.data.problems import Problems
 from masklet.data.staging import staged
 from masklet.errors import DataError
 
@@ -27,6 +28,11 @@ class ClipSynthesiser:
     def __init__(self, pool: ImagePool, settings: ClipSettings | None = None) -> None:
         self.pool = pool
         self.settings = settings if settings is not None else ClipSettings()
+
+    @property
+    def problems(self) -> list[Problems]:
+        """What could not be used so far, by set."""
+        return self.pool.problems
 
     def clip(self, rng: np.random.Generator, frames: int | None = None) -> Clip:
         """A new clip, the same for the same state of the generator.

@@ -72,8 +72,6 @@ class Engine(Protocol):
     """Temporal slots of the memory (7): one for prompted frames, the others for recent ones."""
     pointer_limit: int
     """Most object pointers a reading may hold (16)."""
-    tracked_multimask: bool
-    """Whether a tracked frame, which has no prompt, is decoded into three candidates (SAM 2) or one."""
 
     def encode_image(self, image: np.ndarray) -> ImageFeatures:
         """uint8 [H, W, 3] RGB of any size → features, once a frame whatever the number of objects."""

@@ -63,7 +63,6 @@ class TorchEngine:
         self.device = f"{self._device} {str(self._dtype).removeprefix('torch.')}"
         self.input_size = model.config.input_size
         self.slots = model.config.slots
-        self.tracked_multimask = model.config.tracked_multimask
         self.pointer_limit = model.config.pointer_limit
 
     def encode_image(self, image: np.ndarray) -> Features:

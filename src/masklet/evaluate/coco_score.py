@@ -6,13 +6,13 @@ import contextlib
 import io
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from masklet import rle
+from masklet.data.coco import decode_segmentation
 from masklet.errors import DataError, MaskError
 from masklet.evaluate import provenance
 from masklet.evaluate.document import Document
@@ -35,9 +35,7 @@ def measure_coco(truth: Path, predictions: Path) -> Document:
     data = _read(_file(truth, "instances.json"))
     if not isinstance(data, dict) or not {"images", "annotations"} <= data.keys():
         raise DataError(f"{truth} is no COCO truth; expected JSON with images and annotations")
-    found = _read(_file(predictions, "results.json"))
-    if not isinstance(found, list):
-        raise DataError(f"{predictions} is no COCO result; expected a list of image_id and segmentation")
+    found = _results(_file(predictions, "results.json"), {image["id"] for image in data["images"]})
     by_picture: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in found:
         by_picture[row["image_id"]].append(row)
@@ -45,6 +43,7 @@ def measure_coco(truth: Path, predictions: Path) -> Document:
     for row in data["annotations"]:
         if not row.get("iscrowd"):
             true[row["image_id"]].append(row)
+    rated = _is_rated(data, found)
     scores = tuple(_picture(image, true[image["id"]], by_picture[image["id"]]) for image in data["images"])
     objects = [one for score in scores for one in score.objects]
     figures: dict[str, Any] = {
@@ -59,10 +58,10 @@ def measure_coco(truth: Path, predictions: Path) -> Document:
         title=f"coco, masks of {predictions.name}",
         protocol=(
             "instances matched one to one within a picture, or by annotation_id; unanswered ones count 0",
-            "AP: COCO's own, over categories" if _has_scores(found) else "no AP: results carry no score",
+            "AP: COCO's own, over categories" if rated else "no AP: it needs scores and categories",
         ),
         config={"data": truth.name, "format": "coco", "predictions": predictions.name},
-        summary=figures | (_precision(data, found) if _has_scores(found) else {}),
+        summary=figures | (_precision(data, found) if rated else {}),
         scores=scores,
         origin={"commit": provenance.commit(), "machine": provenance.machine(), "started": started},
     )
@@ -74,8 +73,8 @@ def _picture(
     name = str(image.get("file_name", image["id"]))
     size = (int(image["height"]), int(image["width"]))
     try:
-        masks = [_mask(row, size) for row in true]
-        guesses = [_mask(row, size) for row in found]
+        masks = [decode_segmentation(row["segmentation"], size) for row in true]
+        guesses = [decode_segmentation(row["segmentation"], size) for row in found]
     except (MaskError, KeyError, TypeError) as error:
         return SequenceScore(name, error=f"{name}: a mask cannot be used ({error})")
     empty = Mask.empty(*size)
@@ -100,11 +99,11 @@ def _pairs(
     guesses: Sequence[Mask],
 ) -> dict[int, int]:
     """Row of the truth → row of the results."""
-    from scipy.optimize import linear_sum_assignment
-
     if found and all("annotation_id" in row for row in found):
         rows = {row["id"]: k for k, row in enumerate(true)}
         return {rows[row["annotation_id"]]: k for k, row in enumerate(found) if row["annotation_id"] in rows}
+    from scipy.optimize import linear_sum_assignment
+
     overlap = np.array([[guess.iou(mask) for guess in guesses] for mask in masks])
     if overlap.size == 0:
         return {}
@@ -112,31 +111,16 @@ def _pairs(
     return {int(i): int(k) for i, k in chosen}
 
 
-def _mask(row: Mapping[str, Any], size: tuple[int, int]) -> Mask:
-    from pycocotools import mask as coco
-
-    height, width = size
-    code = row["segmentation"]
-    if isinstance(code, list):
-        return Mask.from_array(np.asarray(coco.decode(coco.merge(coco.frPyObjects(code, *size)))))
-    if tuple(code["size"]) != size:
-        raise MaskError(f"mask is {code['size'][1]}×{code['size'][0]}, its picture {width}×{height}")
-    counts = code["counts"]
-    if isinstance(counts, list):
-        return Mask(rle.from_runs(counts, height, width), height, width)
-    mask = Mask(counts.encode("ascii") if isinstance(counts, str) else counts, height, width)
-    mask.to_array()  # checks the runs
-    return mask
-
-
 def _precision(data: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, float]:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
+    # What COCOeval looks at and a truth may lack: the area decides only about small, medium and large.
+    rows = [{"iscrowd": 0, "area": 0, **row} for row in data["annotations"]]
     # These classes report on stdout; a library does not print.
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
-        truth.dataset = data
+        truth.dataset = {"info": {}, **data, "annotations": rows}
         truth.createIndex()
         judge = COCOeval(truth, truth.loadRes(found), "segm")
         judge.evaluate()
@@ -145,8 +129,35 @@ def _precision(data: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, f
     return {name: float(judge.stats[k]) for k, name in enumerate(("AP", "AP50", "AP75"))}
 
 
-def _has_scores(found: Sequence[Mapping[str, Any]]) -> bool:
-    return bool(found) and all({"score", "category_id"} <= row.keys() for row in found)
+def _is_rated(data: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether average precision can be had: every result has a score, all know their category, as RLE."""
+    return (
+        bool(found)
+        and "categories" in data
+        and all("category_id" in row for row in data["annotations"])
+        and all({"score", "category_id"} <= row.keys() for row in found)
+        and all(isinstance(row["segmentation"], dict) for row in found)
+    )
+
+
+def _results(path: Path, pictures: Collection[Any]) -> list[dict[str, Any]]:
+    """Rows of a results file, each for a picture that the truth has."""
+    found = _read(path)
+    if not isinstance(found, list):
+        raise DataError(f"{path} is no COCO result; expected a list of image_id and segmentation")
+    answered = set()
+    for number, row in enumerate(found):
+        if not isinstance(row, dict) or not {"image_id", "segmentation"} <= row.keys():
+            raise DataError(f"{path}: result {number} lacks image_id or segmentation")
+        if row["image_id"] not in pictures:
+            raise DataError(f"{path}: result {number} is of picture {row['image_id']}, which the truth lacks")
+        if row.get("annotation_id") in answered:
+            raise DataError(
+                f"{path}: annotation {row['annotation_id']} is answered twice; give one mask each"
+            )
+        if "annotation_id" in row:
+            answered.add(row["annotation_id"])
+    return found
 
 
 def _file(path: Path, name: str) -> Path:

@@ -106,11 +106,13 @@ def values(document: Document) -> dict[str, dict[str, float]]:
         if score.error is not None:
             continue
         if document.kind == "images":
-            rows[score.name] = {
-                f"{number}/{key}": float(value)
-                for number, row in enumerate((score.details or {}).get("objects", ()))
+            # By the picture's own name: its number depends on which pictures were chosen.
+            details = score.details or {}
+            rows[details.get("picture", score.name)] = {
+                f"{row.get('object', number)}/{key}": float(value)
+                for number, row in enumerate(details.get("objects", ()))
                 for key, value in row.items()
-                if key not in ("area", "candidates")
+                if key not in ("object", "area", "candidates")
             }
         else:
             rows[score.name] = {str(o.object_id): o.jf for o in score.objects if o.frames}

@@ -15,18 +15,20 @@ def load_for_pictures(
     *,
     device: str | None = None,
     input_size: int | None = None,
+    engine: str | None = None,
     load: Callable[..., Segmenter] = load_model,
 ) -> Segmenter:
     """Like masklet.load, but a file that holds only the image path will do; it cannot follow anything.
 
+    engine   as masklet.load has it; an image path alone runs on PyTorch only
     load     opens complete models
     raises   as masklet.load; CheckpointError names what is missing of the image path
     """
-    size = {} if input_size is None else {"input_size": input_size}
+    given = {"input_size": input_size, "engine": engine}
     try:
-        return load(model, device=device, **size)
+        return load(model, device=device, **{key: value for key, value in given.items() if value is not None})
     except CheckpointError:
-        if not Path(model).is_file():
+        if not Path(model).is_file() or engine not in (None, "torch"):
             raise
         segmenter = _image_path_only(Path(model), device, input_size)
         if segmenter is None:

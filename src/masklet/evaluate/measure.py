@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any, Literal
 
 from masklet.errors import DataError
 from masklet.evaluate import provenance
-from masklet.evaluate.document import Document
+from masklet.evaluate.document import Document, read
 from masklet.evaluate.journal import Journal
 from masklet.evaluate.protocols.images import PromptedImages, image_summary
 from masklet.evaluate.protocols.interactive import Annotator, Interactive, curve
@@ -36,20 +37,26 @@ class Running:
     journal     file the scores are written to as they come, and taken from when the run is repeated;
                 removed when everything has been measured
     on_score    progress
+    finished    result file; where it holds a complete result of the same settings, that is given back
     """
 
     processes: int = 1
     journal: Path | None = None
     on_score: OnScore | None = None
+    finished: Path | None = None
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is measured: the name it was asked for by, and how a worker process opens it."""
+    """What is measured: the name it was asked for by, and how a worker process opens it.
+
+    input_size, engine   what it is opened with; None is its own choice
+    """
 
     name: str
     load: Load
     input_size: int | None = None
+    engine: str | None = None
 
 
 def measure_videos(
@@ -65,8 +72,11 @@ def measure_videos(
     protocol = [videos.convention.words, f"prompt: {prompt.words}", "means over objects"]
     if variant is not None:
         protocol.append(f"made harder: {variant.words}")
+    if seen is not None:
+        videos.check_categories()
+        protocol.append(f"G: {len(seen)} categories count as seen")
     config = _config(model) | {
-        "data": videos.layout.root.name,
+        "data": videos.layout.name,
         "format": videos.format,
         "prompt": str(prompt),
         "variant": str(variant) if variant else None,
@@ -99,7 +109,7 @@ def measure_interactive(
     if variant is not None:
         protocol.append(f"made harder: {variant.words}")
     config = _config(model) | {
-        "data": videos.layout.root.name,
+        "data": videos.layout.name,
         "format": videos.format,
         "mode": mode,
         "annotator": asdict(annotator),
@@ -116,21 +126,26 @@ def measure_images(
     *,
     data: str,
     least_area: int = 0,
+    most: int | None = None,
     running: Running | None = None,
 ) -> Document:
     """Promptable image segmentation.
 
     open_pictures   gives the ImageSet; called in each process, so it must pickle
     data            name of the set, for the result
+    most            only the first so many pictures
     """
     count = len(open_pictures())
     if count == 0:
         raise DataError(f"{data} has no picture to measure")
+    count = min(count, most or count)
     protocol = [
         "clicks: the first in the object's middle, each other in the middle of the largest error",
         "1 click: the candidate with the best predicted IoU; best of 3: by the truth",
         f"mean IoU over objects of at least {least_area} pixels" if least_area else "mean IoU over objects",
     ]
+    if most is not None:
+        protocol.append(f"the first {count} pictures only")
     config = _config(model) | {"data": data, "pictures": count, "least_area": least_area}
     names = tuple(str(number) for number in range(count))
     plan = _Plan("images", data, protocol, config, names)
@@ -149,10 +164,12 @@ def measure_masks(
     """Score masks that any tool wrote."""
     if not predictions.is_dir():
         raise DataError(f"{predictions} is not a folder; give the folder of predicted masks")
-    config = {"data": truth.layout.root.name, "format": truth.format, "predictions": predictions.name}
-    plan = _Plan(
-        "score", f"{truth.format}, masks of {predictions.name}", [truth.convention.words], config, truth.names
-    )
+    protocol = [truth.convention.words, "means over objects"]
+    if seen is not None:
+        truth.check_categories()
+        protocol.append(f"G: {len(seen)} categories count as seen")
+    config = {"data": truth.layout.name, "format": truth.format, "predictions": predictions.name}
+    plan = _Plan("score", f"{truth.format}, masks of {predictions.name}", protocol, config, truth.names)
     return _carry_out(plan, ScoreFolder(truth, predictions), lambda s: summary(s, seen), running, None)
 
 
@@ -167,7 +184,8 @@ class _Plan:
 
 def _config(model: Model) -> dict[str, Any]:
     """What figures depend on, of the model; also what a journal is recognised by."""
-    return {"model": provenance.checkpoint(model.name), "input_size": model.input_size}
+    named = {} if model.engine is None else {"engine": model.engine}
+    return {"model": provenance.checkpoint(model.name), "input_size": model.input_size, **named}
 
 
 def _carry_out(
@@ -178,6 +196,9 @@ def _carry_out(
     model: Model | None,
 ) -> Document:
     running = running or Running()
+    known = _known(running.finished, plan)
+    if known is not None:
+        return known
     started, begin = provenance.now(), time.perf_counter()
     journal = Journal(running.journal, plan.config) if running.journal is not None else None
     scores: dict[str, SequenceScore] = {}
@@ -205,6 +226,17 @@ def _carry_out(
         origin=origin,
     )
     return finished
+
+
+def _known(path: Path | None, plan: _Plan) -> Document | None:
+    """An earlier result of exactly this measurement, with nothing missing; else None."""
+    if path is None or not path.is_file():
+        return None
+    found = read(path)
+    wanted = json.loads(json.dumps(plan.config))
+    complete = all(score.error is None for score in found.scores)
+    same = found.config == wanted and tuple(score.name for score in found.scores) == plan.names
+    return found if complete and same and found.kind == plan.kind else None
 
 
 def forget_journal(running: Running, document: Document) -> None:

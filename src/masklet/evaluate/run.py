@@ -1,7 +1,7 @@
 """Running a protocol over many videos: in one process or several, resumable, and never stopped by one.
 
 Each worker process loads its model once and is handed one name after another, so a worker that dies
-loses one video and nothing else.
+loses one video and nothing else: another takes its place.
 """
 
 from __future__ import annotations
@@ -72,40 +72,43 @@ def _measure(work: Work, name: str) -> SequenceScore:
 def _together(names: Sequence[str], work: Work, processes: int) -> Iterator[SequenceScore]:
     context = multiprocessing.get_context("spawn")
     waiting = list(reversed(names))
-    busy: dict[Connection, tuple[Any, str]] = {}
+    busy: dict[Connection, tuple[Any, int, str]] = {}
     threads = max(1, (os.cpu_count() or 1) // processes)
+
+    def employ(number: int) -> None:
+        """Start a worker and hand it its first video."""
+        ours, theirs = context.Pipe()
+        worker = context.Process(target=_serve, args=(work, number, threads, theirs), daemon=True)
+        worker.start()
+        theirs.close()
+        busy[ours] = (worker, number, waiting.pop())
+        ours.send(busy[ours][2])
+
     try:
         for number in range(min(processes, len(names))):
-            ours, theirs = context.Pipe()
-            worker = context.Process(target=_serve, args=(work, number, threads, theirs), daemon=True)
-            worker.start()
-            theirs.close()
-            busy[ours] = (worker, waiting.pop())
-            ours.send(busy[ours][1])
+            employ(number)
         while busy:
             for ready in wait(list(busy)):
                 assert isinstance(ready, Connection)
-                worker, name = busy.pop(ready)
+                worker, number, name = busy.pop(ready)
                 try:
                     row = ready.recv()
                 except EOFError:
                     worker.join()
                     yield SequenceScore(name, error=f"its worker process died (exit code {worker.exitcode})")
-                    if not busy and waiting:
-                        raise MaskletError(
-                            f"every worker process died; {len(waiting)} videos were not measured"
-                        ) from None
+                    if waiting:
+                        employ(number)
                     continue
                 if isinstance(row, str):
                     raise MaskletError(row)
                 if waiting:
-                    busy[ready] = (worker, waiting.pop())
-                    ready.send(busy[ready][1])
+                    busy[ready] = (worker, number, waiting.pop())
+                    ready.send(busy[ready][2])
                 else:
                     ready.send(None)
                 yield SequenceScore.from_row(row)
     finally:
-        for worker, _ in busy.values():
+        for worker, _, _ in busy.values():
             worker.terminate()
 
 

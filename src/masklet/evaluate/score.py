@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from masklet.errors import DataError
 from masklet.evaluate.metrics import contour_accuracy, jaccard_masks
@@ -41,6 +42,27 @@ def score_video(
         )
         for object_id in truth.counted_objects(convention)
     )
+
+
+def worst_frames(truth: Truth, objects: Sequence[ObjectScore], masks: Predictions) -> list[dict[str, Any]]:
+    """Each object's worst counted frame with the mask given there, for the failure gallery."""
+    rows = []
+    for one in objects:
+        if not one.frames:
+            continue
+        row = min(range(len(one.frames)), key=lambda k: one.j[k] + one.f[k])
+        position = one.frames[row]
+        mask = masks.get(one.object_id, {}).get(position) or Mask.empty(truth.height, truth.width)
+        rows.append(
+            {
+                "object_id": one.object_id,
+                "position": position,
+                "j": one.j[row],
+                "f": one.f[row],
+                "mask": {"size": [mask.height, mask.width], "counts": mask.counts.decode("ascii")},
+            }
+        )
+    return rows
 
 
 def _score_object(
@@ -90,8 +112,11 @@ class ScoreFolder:
 
     def __call__(self, name: str) -> SequenceScore:
         truth = self.truth.truth(name)
+        truth.check_counted(self.truth.convention)
         found = read_predictions(self.predictions, truth, self.truth.convention)
-        return SequenceScore(name, score_video(truth, found, self.truth.convention), frames=len(truth.names))
+        objects = score_video(truth, found, self.truth.convention)
+        worst = worst_frames(truth, objects, found)
+        return SequenceScore(name, objects, frames=len(truth.names), details={"worst": worst})
 
 
 def read_predictions(root: Path, truth: Truth, convention: Convention) -> Predictions:
@@ -99,38 +124,47 @@ def read_predictions(root: Path, truth: Truth, convention: Convention) -> Predic
 
     raises   DataError when a frame that counts has no prediction, or pictures do not fit the truth
     """
-    folder = root / truth.name
-    code = next((p for p in (root / f"{truth.name}.json",) if p.is_file()), None)
-    if code is not None:
-        return _same_size(read_json(code), truth)
+    folder, code = root / truth.name, root / f"{truth.name}.json"
+    if code.is_file():
+        return _placed(read_json(code), truth, convention, code)
     if not folder.is_dir():
-        raise DataError(f"{truth.name} has no predictions: expected the folder {folder}")
+        raise DataError(
+            f"{truth.name} has no predictions: expected the folder {folder} or {code.name} beside it"
+        )
     if any(p.is_dir() for p in folder.iterdir()):
-        found = read_object_folders(folder)
-        places = {name: position for position, name in enumerate(truth.names)}
-        masks = {
-            o: {places[found.names[p]]: m for p, m in frames.items() if found.names[p] in places}
-            for o, frames in _same_size(found, truth).items()
-        }
-        for object_id in truth.counted_objects(convention):
-            _complete(
-                truth, truth.counted_frames(convention, object_id), set(masks.get(object_id, ())), folder
-            )
-        return masks
+        return _placed(read_object_folders(folder), truth, convention, folder)
     return _palette(folder, truth, convention)
+
+
+def _placed(found: Truth, truth: Truth, convention: Convention, place: Path) -> Predictions:
+    """Predictions that were read like a truth, moved to the positions of the truth by the frames' names."""
+    if (found.height, found.width) != (truth.height, truth.width):
+        raise _other_size(place, (found.height, found.width), truth)
+    places = {name: position for position, name in enumerate(truth.names)}
+    for object_id in truth.counted_objects(convention):
+        given = {places.get(found.names[p]) for p in found.annotated.get(object_id, ())}
+        _complete(truth, truth.counted_frames(convention, object_id), given, f"{place}, object {object_id},")
+    return {
+        o: {places[found.names[p]]: mask for p, mask in frames.items() if found.names[p] in places}
+        for o, frames in found.masks.items()
+    }
+
+
+def _other_size(place: Path, found: tuple[int, int], truth: Truth) -> DataError:
+    return DataError(
+        f"{place} has masks of {found[1]}×{found[0]}, the truth is {truth.width}×{truth.height}; "
+        "write them at the truth's size"
+    )
 
 
 def _palette(folder: Path, truth: Truth, convention: Convention) -> Predictions:
     files = pictures(folder)
     places = {name: position for position, name in enumerate(truth.names)}
     wanted = sorted({p for o in truth.masks for p in truth.counted_frames(convention, o)})
-    _complete(truth, wanted, {places[name] for name in files if name in places}, folder)
-    frames, (height, width) = read_masks([files[truth.names[p]] for p in wanted])
-    if (height, width) != (truth.height, truth.width):
-        raise DataError(
-            f"{folder} has masks of {width}×{height}, the truth is {truth.width}×{truth.height}; "
-            "write them at the truth's size"
-        )
+    _complete(truth, wanted, {places.get(name) for name in files}, str(folder))
+    frames, size = read_masks([files[truth.names[p]] for p in wanted])
+    if size != (truth.height, truth.width):
+        raise _other_size(folder, size, truth)
     masks: dict[int, dict[int, Mask]] = {}
     for position, row in zip(wanted, frames, strict=True):
         for object_id, mask in row.items():
@@ -138,18 +172,9 @@ def _palette(folder: Path, truth: Truth, convention: Convention) -> Predictions:
     return masks
 
 
-def _complete(truth: Truth, wanted: list[int] | tuple[int, ...], present: set[int], folder: Path) -> None:
-    missing = [truth.names[p] for p in wanted if p not in present]
+def _complete(truth: Truth, wanted: Sequence[int], given: Collection[int | None], place: str) -> None:
+    missing = [truth.names[p] for p in wanted if p not in given]
     if missing:
         raise DataError(
-            f"{folder} lacks {len(missing)} of {len(wanted)} frames that count, the first is {missing[0]}.png"
+            f"{place} lacks {len(missing)} of {len(wanted)} frames that count, the first is {missing[0]}"
         )
-
-
-def _same_size(found: Truth, truth: Truth) -> Predictions:
-    if (found.height, found.width) != (truth.height, truth.width):
-        raise DataError(
-            f"{truth.name}: predicted masks are {found.width}×{found.height}, the truth is "
-            f"{truth.width}×{truth.height}; write them at the truth's size"
-        )
-    return found.masks

@@ -192,14 +192,16 @@ def config_name(state: Mapping[str, Tensor]) -> str:
 
     raises CheckpointError when it is none of them
     """
-    from masklet.model.config import presets
+    from masklet.model.config import HieraConfig, presets
 
     width = _rows(state.get("image_encoder.trunk.patch_embed.proj.weight"))
     blocks = len({name.split(".")[3] for name in state if name.startswith("image_encoder.trunk.blocks.")})
     family = "sam2.1" if "no_object_embed" in state else "sam2"
     for name, config in presets().items():
         trunk = config.trunk
-        if name.startswith(f"{family}-") and (trunk.width, sum(trunk.blocks)) == (width, blocks):
+        if not isinstance(trunk, HieraConfig) or not name.startswith(f"{family}-"):
+            continue
+        if (trunk.width, sum(trunk.blocks)) == (width, blocks):
             return name
     raise CheckpointError(
         f"weights with {blocks} image blocks of width {width} belong to no known model; "

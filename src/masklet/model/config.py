@@ -38,11 +38,48 @@ class HieraConfig:
 
 
 @dataclass(frozen=True)
+class LiteStage:
+    """Inverted blocks of one width; the first of them has the stride."""
+
+    blocks: int
+    kernel: int
+    stride: int
+    expand: int
+    """The inner width as a multiple of the input's."""
+    width: int
+
+
+@dataclass(frozen=True)
+class LiteConfig:
+    """A small convolutional trunk with a neck of its own (`masklet.model.lite`)."""
+
+    stem: int
+    """Channels after the first convolution, at stride 2."""
+    stages: tuple[LiteStage, ...]
+    mixes: int = 2
+    """Blocks of the neck at stride 16."""
+    hidden: int = 512
+    """Hidden width of those."""
+    heads: int = 4
+    """Attention heads at stride 32."""
+
+    @property
+    def map_widths(self) -> tuple[int, int, int, int]:
+        """Channels of the last maps at strides 4, 8, 16 and 32."""
+        ends = [
+            stage.width
+            for number, stage in enumerate(self.stages)
+            if number + 1 == len(self.stages) or self.stages[number + 1].stride == 2
+        ]
+        return (ends[-4], ends[-3], ends[-2], ends[-1])
+
+
+@dataclass(frozen=True)
 class Sam2Config:
     """One SAM 2 network."""
 
     name: str
-    trunk: HieraConfig
+    trunk: HieraConfig | LiteConfig
     input_size: int = 1024
     """S: images are resized to S × S; a multiple of 32."""
     width: int = 256
@@ -53,6 +90,8 @@ class Sam2Config:
     """Layers of memory attention."""
     memory_hidden: int = 2048
     """Hidden width of the memory attention's feed-forward part."""
+    memory_pool: int = 1
+    """Side of the square of places that a memory merges into one; 1 keeps the grid of stride 16."""
     slots: int = 7
     """Temporal slots: one for prompted frames, the others for recent frames."""
     pointer_limit: int = 16
@@ -65,8 +104,6 @@ class Sam2Config:
     """Add a learned vector to the memory of a frame without the object (SAM 2.1)."""
     pointer_time: bool = True
     """Tell pointers how far away their frame is (SAM 2.1)."""
-    tracked_multimask: bool = True
-    """Tracked frames choose among three candidates, as SAM 2 does; else the single output answers."""
     stability_delta: float = 0.05
     """Logit margin of the stability score that guards the single-mask output."""
     stability_threshold: float = 0.98
@@ -75,8 +112,15 @@ class Sam2Config:
     def __post_init__(self) -> None:
         if self.input_size <= 0 or self.input_size % 32:
             raise ConfigError(f"input size {self.input_size} must be a positive multiple of 32")
+        if self.memory_pool < 1 or (self.input_size // 16) % self.memory_pool:
+            raise ConfigError(f"memory pool {self.memory_pool} must divide {self.input_size // 16} places")
         if self.width % self.memory_width:
             raise ConfigError(f"memory width {self.memory_width} must divide width {self.width}")
+
+    @property
+    def has_narrow_maps(self) -> bool:
+        """The image encoder gives the fine maps as the decoder adds them; it has no layers for that."""
+        return isinstance(self.trunk, LiteConfig)
 
     def at(self, input_size: int) -> Sam2Config:
         """The same network fed with images of another size."""
@@ -87,6 +131,19 @@ TINY = HieraConfig(96, 1, (1, 2, 7, 2), (5, 7, 9))
 SMALL = HieraConfig(96, 1, (1, 2, 11, 2), (7, 10, 13))
 BASE_PLUS = HieraConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), background=(14, 14))
 LARGE = HieraConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), windows=(8, 4, 16, 8))
+
+LITE0 = LiteConfig(
+    32,
+    (
+        LiteStage(1, 3, 1, 1, 16),
+        LiteStage(2, 3, 2, 6, 24),
+        LiteStage(2, 5, 2, 6, 40),
+        LiteStage(3, 3, 2, 6, 80),
+        LiteStage(3, 5, 1, 6, 112),
+        LiteStage(4, 5, 2, 6, 192),
+    ),
+)
+"""EfficientNet-Lite0 without its last block and classifier."""
 
 _TRUNKS = {"tiny": TINY, "small": SMALL, "base-plus": BASE_PLUS, "large": LARGE}
 
@@ -99,8 +156,14 @@ def presets() -> dict[str, Sam2Config]:
             f"sam2-hiera-{size}", trunk, no_object_embed=False, pointer_time=False
         )
         result[f"sam2.1-hiera-{size}"] = Sam2Config(f"sam2.1-hiera-{size}", trunk)
-    result["masklet-tiny"] = Sam2Config(
-        "masklet-tiny", TINY, input_size=512, memory_layers=2, tracked_multimask=False
+    result["masklet-tiny"] = Sam2Config("masklet-tiny", TINY, input_size=512, memory_layers=2)
+    result["masklet-nano"] = Sam2Config(
+        "masklet-nano",
+        LITE0,
+        input_size=384,
+        memory_layers=1,
+        memory_hidden=1024,
+        memory_pool=2,
     )
     return result
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from masklet.model.config import Sam2Config
+from masklet.model.config import HieraConfig, Sam2Config
 from masklet.model.hiera import Hiera
+from masklet.model.lite import LiteNeck, LiteTrunk
 
 
 class Lateral(nn.Module):
@@ -36,12 +37,19 @@ class Neck(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """[B, 3, S, S] normalised pixels → maps at strides 4, 8 and 16, each [B, width, …]."""
+    """[B, 3, S, S] normalised pixels → maps at strides 4, 8 and 16, each [B, width, …].
+
+    A lite one gives width / 8 and width / 4 channels at strides 4 and 8 (`Sam2Config.has_narrow_maps`).
+    """
 
     def __init__(self, config: Sam2Config) -> None:
         super().__init__()
-        self.trunk = Hiera(config.trunk)
-        self.neck = Neck(config.trunk.stage_widths, config.width)
+        if isinstance(config.trunk, HieraConfig):
+            self.trunk: nn.Module = Hiera(config.trunk)
+            self.neck: nn.Module = Neck(config.trunk.stage_widths, config.width)
+        else:
+            self.trunk = LiteTrunk(config.trunk)
+            self.neck = LiteNeck(config.trunk, config.width)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self.neck(self.trunk(pixels))

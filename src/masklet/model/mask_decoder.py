@@ -116,8 +116,9 @@ class MaskDecoder(nn.Module):
             nn.ConvTranspose2d(width // 4, width // 8, kernel_size=2, stride=2),
             nn.GELU(),
         )
-        self.conv_s0 = nn.Conv2d(width, width // 8, kernel_size=1)
-        self.conv_s1 = nn.Conv2d(width, width // 4, kernel_size=1)
+        if not config.has_narrow_maps:
+            self.conv_s0 = nn.Conv2d(width, width // 8, kernel_size=1)
+            self.conv_s1 = nn.Conv2d(width, width // 4, kernel_size=1)
         self.output_hypernetworks_mlps = nn.ModuleList(
             MLP(width, width, width // 8, 3) for _ in range(self.outputs)
         )

@@ -10,6 +10,9 @@ from masklet.model.config import Sam2Config
 from masklet.model.layers import attend
 from masklet.model.positions import rotary_angles, rotate, sine_map
 
+Angles = tuple[Tensor, Tensor]
+"""Cosines and sines of `rotary_angles`."""
+
 
 class RotaryAttention(nn.Module):
     """One-head attention with axial rotary positions on queries and keys.
@@ -27,15 +30,25 @@ class RotaryAttention(nn.Module):
         self.out_proj = nn.Linear(width, width)
 
     def forward(
-        self, q: Tensor, k: Tensor, v: Tensor, angles: tuple[Tensor, Tensor], unrotated: int = 0
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        angles: Angles,
+        key_angles: Angles | None = None,
+        unrotated: int = 0,
     ) -> Tensor:
-        """q [B, N, C]; k, v [B, M·N + unrotated, c], whose last `unrotated` keys have no place."""
+        """q [B, N, C]; k, v [B, M·N + unrotated, c], whose last `unrotated` keys have no place.
+
+        key_angles   of the keys' grid, where that is not the queries'; N is then its size for the keys
+        """
         q = rotate(self.q_proj(q), *angles)
         k = self.k_proj(k)
         spatial = k.shape[1] - unrotated
         if spatial:
-            maps = k[:, :spatial].unflatten(1, (-1, q.shape[1]))
-            k = torch.cat((rotate(maps, *angles).flatten(1, 2), k[:, spatial:]), dim=1)
+            cosine, sine = key_angles if key_angles is not None else angles
+            maps = k[:, :spatial].unflatten(1, (-1, cosine.shape[0]))
+            k = torch.cat((rotate(maps, cosine, sine).flatten(1, 2), k[:, spatial:]), dim=1)
         y = attend(q[:, None], k[:, None], v[:, None])[:, 0]
         return self.out_proj(self.v_proj(y))
 
@@ -55,11 +68,17 @@ class MemoryAttentionLayer(nn.Module):
         self.norm3 = nn.LayerNorm(width)
 
     def forward(
-        self, x: Tensor, keys: Tensor, values: Tensor, angles: tuple[Tensor, Tensor], pointer_tokens: int
+        self,
+        x: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        angles: Angles,
+        memory_angles: Angles,
+        pointer_tokens: int,
     ) -> Tensor:
         y = self.norm1(x)
         x = x + self.self_attn(y, y, y, angles)
-        x = x + self.cross_attn_image(self.norm2(x), keys, values, angles, pointer_tokens)
+        x = x + self.cross_attn_image(self.norm2(x), keys, values, angles, memory_angles, pointer_tokens)
         return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
 
 
@@ -70,12 +89,13 @@ class MemoryAttention(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(MemoryAttentionLayer(config) for _ in range(config.memory_layers))
         self.norm = nn.LayerNorm(config.width)
+        self.pool = config.memory_pool
 
     def forward(self, features: Tensor, memory: Tensor, positions: Tensor, pointer_tokens: int) -> Tensor:
         """Condition features on memory.
 
         features         [O, C, h, w]
-        memory           [O, K, c]: maps of h · w tokens each, then pointer tokens
+        memory           [O, K, c]: maps of h · w / pool² tokens each, then pointer tokens
         positions        [O or 1, K, c]
         pointer_tokens   how many of K are pointers
         """
@@ -83,8 +103,10 @@ class MemoryAttention(nn.Module):
         channels = features.shape[1]
         place = sine_map(height, width, channels, features.device)
         angles = rotary_angles(height, width, channels, features.device)
+        small = (height // self.pool, width // self.pool)
+        memory_angles = rotary_angles(*small, channels, features.device, self.pool)
         x = (features + 0.1 * place).flatten(2).transpose(1, 2)
         keys = memory + positions
         for layer in self.layers:
-            x = layer(x, keys, memory, angles, pointer_tokens)
+            x = layer(x, keys, memory, angles, memory_angles, pointer_tokens)
         return self.norm(x).transpose(1, 2).unflatten(2, (height, width))

@@ -67,9 +67,17 @@ class MemoryEncoder(nn.Module):
         super().__init__()
         self.mask_downsampler = MaskDownSampler(config.width)
         self.pix_feat_proj = nn.Conv2d(config.width, config.width, kernel_size=1)
+        pool = config.memory_pool
+        if pool > 1:
+            self.pool = nn.Conv2d(config.width, config.width, kernel_size=pool, stride=pool)
+        self.pooled = pool > 1
         self.fuser = Fuser(config.width)
         self.out_proj = nn.Conv2d(config.width, config.memory_width, kernel_size=1)
 
     def forward(self, stride16: Tensor, masks: Tensor) -> Tensor:
-        """stride16 [O or 1, C, h, w], masks [O, 1, 16h, 16w] scaled to -10 … 10 → [O, c, h, w]."""
-        return self.out_proj(self.fuser(self.pix_feat_proj(stride16) + self.mask_downsampler(masks)))
+        """stride16 [O or 1, C, h, w], masks [O, 1, 16h, 16w] scaled to -10 … 10 → [O, c, h, w].
+
+        With a memory pool k the result is [O, c, h / k, w / k].
+        """
+        seen = self.pix_feat_proj(stride16) + self.mask_downsampler(masks)
+        return self.out_proj(self.fuser(self.pool(seen) if self.pooled else seen))

@@ -56,13 +56,17 @@ class FourierPositions(nn.Module):
 
 
 def rotary_angles(
-    height: int, width: int, channels: int, device: torch.device | None = None
+    height: int, width: int, channels: int, device: torch.device | None = None, pool: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """Axial rotary code of a grid: cosines and sines, each [height · width, channels / 2], x first."""
+    """Axial rotary code of a grid: cosines and sines, each [height · width, channels / 2], x first.
+
+    pool   every place stands for the middle of pool × pool places of a finer grid, and is coded so
+    """
     quarter = channels // 4
     frequency = 10000.0 ** (-torch.arange(quarter, device=device, dtype=torch.float32) / quarter)
-    x = torch.arange(width, device=device, dtype=torch.float32)[:, None] * frequency
-    y = torch.arange(height, device=device, dtype=torch.float32)[:, None] * frequency
+    middle = (pool - 1) / 2
+    x = (torch.arange(width, device=device, dtype=torch.float32) * pool + middle)[:, None] * frequency
+    y = (torch.arange(height, device=device, dtype=torch.float32) * pool + middle)[:, None] * frequency
     angle = torch.cat(
         (
             x[None].expand(height, width, quarter),

@@ -16,6 +16,11 @@ from masklet.errors import CheckpointError, MissingExtraError
 
 DEFAULT = "masklet-tiny"
 CACHE_VARIABLE = "MASKLET_CACHE"
+EMBEDDED = {
+    DEFAULT: "SAM 2 image path, masklet memory",
+    "masklet-nano": "EfficientNet-Lite image path taught by masklet-tiny, masklet memory",
+}
+"""Name → origin of the checkpoints that come with the package."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +95,18 @@ def _published() -> tuple[KnownCheckpoint, ...]:
 
 def known() -> tuple[KnownCheckpoint, ...]:
     """Every checkpoint with a name, embedded ones first."""
-    embedded = KnownCheckpoint(
-        name=DEFAULT,
-        files=(f"{DEFAULT}.image.safetensors", f"{DEFAULT}.memory.safetensors"),
-        licence="Apache-2.0",
-        origin="SAM 2 image path, masklet memory",
+    embedded = tuple(
+        KnownCheckpoint(
+            name=name,
+            files=(f"{name}.image.safetensors", f"{name}.memory.safetensors"),
+            licence="Apache-2.0",
+            origin=origin,
+        )
+        for name, origin in EMBEDDED.items()
     )
-    return (embedded, *_published())
+    # A network may be there before its weights; the default is named even when its files were lost.
+    there = tuple(one for one in embedded if one.name == DEFAULT or one.is_on_disk)
+    return (*there, *_published())
 
 
 def find(name: str) -> KnownCheckpoint:

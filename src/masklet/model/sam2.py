@@ -60,7 +60,7 @@ class Prompts:
 class Reading:
     """What O objects read at one frame.
 
-    memories    N tensors [O, c, h, w]
+    memories    N tensors [O, c, h, w], divided by the config's memory_pool
     slots       N temporal slots, 0 for prompted frames, k for the frame k steps ago
     pointers    [O, P, C]
     distances   P signed distances in frames, positive is past
@@ -107,6 +107,8 @@ class Sam2(nn.Module):
     def encode(self, pixels: Tensor) -> Features:
         """Normalised pixels [B, 3, S, S] → features, once a frame."""
         stride4, stride8, stride16 = self.image_encoder(pixels)
+        if self.config.has_narrow_maps:
+            return Features(stride16, stride8, stride4)
         return Features(stride16, self.mask_decoder.conv_s1(stride8), self.mask_decoder.conv_s0(stride4))
 
     def condition(self, features: Features, reading: Reading | None) -> Features:
@@ -149,8 +151,7 @@ class Sam2(nn.Module):
     def decode(self, conditioned: Features, prompts: Prompts, *, multimask: bool) -> Decoded:
         """Prompts of O objects → three candidates (multimask) or one.
 
-        The single output gives way to the best of three when it is unstable, except in training and on
-        tracked frames of a model that was trained to answer those with its single output.
+        The single output gives way to the best of three when it is unstable, except in training.
         """
         size = conditioned.stride16.shape[2]
         half_pixel = 0.5 / (16 * size)
@@ -166,8 +167,7 @@ class Sam2(nn.Module):
             logits, iou, tokens = out.logits[:, 1:], out.iou[:, 1:], out.tokens[:, 1:]
         else:
             logits, iou, tokens = out.logits[:, :1], out.iou[:, :1], out.tokens[:, :1]
-            tracked = prompts.points.shape[1] == 0 and prompts.prior is None
-            if not self.training and (self.config.tracked_multimask or not tracked):
+            if not self.training:
                 logits, iou = self._stable(logits, iou, out.logits[:, 1:], out.iou[:, 1:])
         return Decoded(logits, iou, self._pointers(tokens, out.occlusion), out.occlusion)
 
@@ -209,7 +209,7 @@ class Sam2(nn.Module):
         return Decoded(logits, torch.ones_like(occlusion), pointers, occlusion)
 
     def remember(self, features: Features, logits: Tensor, occlusion: Tensor, *, binary: bool) -> Tensor:
-        """Masks of O objects on a frame → memories [O, c, h, w].
+        """Masks of O objects on a frame → memories [O, c, h, w], both sides divided by memory_pool.
 
         logits      [O, 1, S/4, S/4]; upsampled to S as the masks the encoder sees
         occlusion   [O, 1]; where <= 0 the no-object embedding is added

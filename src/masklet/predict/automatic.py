@@ -49,6 +49,8 @@ class AutomaticOptions:
     """How much crops overlap, as a part of the picture's shorter side, in layer 1; halved with each layer."""
     crop_points_downscale: int = 1
     """Layer n has a grid that is smaller by downscale**n."""
+    crop_points: tuple[int, ...] = ()
+    """Points per side in a crop of layer 1, 2, …, said outright; empty goes by the downscale."""
     minimum_area: int = 0
     """Holes and specks of up to this many pixels are cleaned, masks of up to this many dropped."""
     multimask: bool = True
@@ -73,8 +75,19 @@ class AutomaticOptions:
         for name in ("predicted_iou", "stability", "box_nms", "crop_nms", "crop_overlap", "duplicate_iou"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"automatic {name} is {getattr(self, name)}; it must lie between 0 and 1")
+        if self.crop_points and (len(self.crop_points) != self.crop_layers or min(self.crop_points) < 1):
+            raise ConfigError(
+                f"automatic crop_points is {self.crop_points}; give one number of at least 1 for each of the "
+                f"{self.crop_layers} crop layers"
+            )
         if self.order not in ("area", "score"):
             raise ConfigError(f"automatic order {self.order!r} is unknown; give area or score")
+
+    def side(self, layer: int) -> int:
+        """Points per side of the grid in a crop of this layer; 0 is the whole picture."""
+        if layer and self.crop_points:
+            return self.crop_points[layer - 1]
+        return max(1, self.points_per_side // self.crop_points_downscale**layer)
 
 
 @dataclass(frozen=True)
@@ -153,8 +166,7 @@ def _search(
     options: AutomaticOptions,
 ) -> Iterator[AutoMask]:
     """Masks of one crop that are sure, stable and not cut off by the crop."""
-    side = max(1, options.points_per_side // options.crop_points_downscale**layer)
-    clicks = grid(side, session.width, session.height)
+    clicks = grid(options.side(layer), session.width, session.height)
     for start in range(0, len(clicks), options.points_per_batch):
         batch = clicks[start : start + options.points_per_batch]
         logits, iou, rows = _ask(session, batch, options)
@@ -231,15 +243,20 @@ def box_nms(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
     return kept
 
 
+def cleaned_mask(mask: Mask, area: int) -> Mask:
+    """The mask with holes filled and specks removed, those of up to `area` pixels; the largest part stays."""
+    array = mask.to_array()
+    holes = small_regions(~array, area)
+    specks = small_regions(array | holes, area, keep_largest=True)
+    return Mask.from_array((array | holes) & ~specks) if (holes | specks).any() else mask
+
+
 def _clean(masks: list[AutoMask], options: AutomaticOptions) -> list[AutoMask]:
     """Fill small holes and remove small specks; masks that were clean already win their duplicates."""
     cleaned: list[AutoMask] = []
     untouched: list[float] = []
     for one in masks:
-        array = one.mask.to_array()
-        holes = small_regions(~array, options.minimum_area)
-        specks = small_regions(array | holes, options.minimum_area, keep_largest=True)
-        mask = Mask.from_array((array | holes) & ~specks) if (holes | specks).any() else one.mask
+        mask = cleaned_mask(one.mask, options.minimum_area)
         if mask.area > options.minimum_area:
             cleaned.append(replace(one, mask=mask))
             untouched.append(float(mask is one.mask))

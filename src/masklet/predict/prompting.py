@@ -8,13 +8,12 @@ import numpy as np
 
 from masklet.engine.protocol import Conditioned, Engine, ImageFeatures, MemoryReading, PromptBatch
 from masklet.errors import PromptError
+from masklet.geometry import prompt_points
 from masklet.predict.resize import mask_to_square
 from masklet.types import Candidates, Prompt
 
 PRIOR_LIMIT = 32.0
 """Logits of an earlier answer are clamped to ±32 before they go in again (SAM 2)."""
-
-_POSITIVE, _NEGATIVE, _TOP_LEFT, _BOTTOM_RIGHT = 1, 0, 2, 3
 
 
 def is_ambiguous(prompt: Prompt) -> bool:
@@ -27,17 +26,9 @@ def points_of(prompt: Prompt | None, width: int, height: int) -> tuple[np.ndarra
 
     None, a question that only refines a prior, has no points.
     """
-    points: list[tuple[float, float]] = []
-    labels: list[int] = []
-    if prompt is not None and prompt.box is not None:
-        x0, y0, x1, y1 = prompt.box.corners
-        points += [(x0, y0), (x1, y1)]
-        labels += [_TOP_LEFT, _BOTTOM_RIGHT]
-    for click in prompt.clicks if prompt is not None else ():
-        points.append((click.x, click.y))
-        labels.append(_POSITIVE if click.positive else _NEGATIVE)
-    unit = np.array(points, np.float64).reshape(-1, 2) / (width, height)
-    return unit.astype(np.float32), np.array(labels, np.int32)
+    if prompt is None:
+        return np.zeros((0, 2), np.float32), np.zeros(0, np.int32)
+    return prompt_points(prompt, width, height)
 
 
 def batch_of(

@@ -8,7 +8,8 @@ touches what was tracked: it only makes it outdated until the next propagation.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace as changed
 from operator import index as as_index
 from pathlib import Path
@@ -28,6 +29,7 @@ from masklet.predict.recollection import Recollection, check_candidate
 from masklet.predict.results import Tracks, frame_masks
 from masklet.predict.sweep import advance
 from masklet.types import Box, Click, Frame, FrameMasks, Mask, Masklet, Prompt
+from masklet.video.ahead import frames_ahead
 from masklet.video.protocol import FrameSource
 
 Progress = Callable[[int, int], None]
@@ -87,19 +89,16 @@ class VideoSession:
         replace     start this frame over instead of adding to its clicks
         raises      PromptError, MaskError, UnknownFrameError, SessionError; nothing has changed then
         """
-        self._check(frame)
-        _check_id(object_id)
-        given = Prompt.of(clicks, box, mask)
-        picture = self.source[frame]
-        check_prompt(given, picture.width, picture.height)
-        earlier = None if replace else self._log.get(object_id, frame)
-        prompted = self._recollection.answer(
-            self._log, self._tracks, picture, object_id, given, earlier, candidate
-        )
+        picture, prompted = self._answer(frame, object_id, Prompt.of(clicks, box, mask), candidate, replace)
         preview = self._prompt(frame, object_id, prompted)
         if prompted.tracked is not None and not self.policy.corrections_stay:
-            self._recollection.keep_as_recent(picture, object_id, self._log, self._tracks, prompted)
+            self._recollection.keep_as_recent(picture, object_id, self.log, self._tracks, prompted)
         return preview
+
+    def preview(self, frame: int, object_id: int, given: Prompt, *, replace: bool = False) -> Preview:
+        """What `prompt` would answer, with nothing kept."""
+        _, prompted = self._answer(frame, object_id, given, None, replace)
+        return preview_of(frame, object_id, prompted)
 
     def choose(self, frame: int, object_id: int, candidate: int) -> Preview:
         """Take another of the candidates that a click gave."""
@@ -115,7 +114,7 @@ class VideoSession:
         self._check(frame)
         self._known(object_id)
         if mask is None:
-            prompted = self._log.get(object_id, frame)
+            prompted = self.log.get(object_id, frame)
             if prompted is not None and (self.policy.corrections_stay or prompted.tracked is None):
                 return self._prompt(frame, object_id, changed(prompted, pinned=True))
             shown = self.masks(frame).masks
@@ -125,20 +124,20 @@ class VideoSession:
         given = Prompt.of(mask=mask)
         picture = self.source[frame]
         given.check_inside(picture.width, picture.height)
-        prompted = self._recollection.answer(self._log, self._tracks, picture, object_id, given, None, None)
+        prompted = self._recollection.answer(self.log, self._tracks, picture, object_id, given, None, None)
         return self._prompt(frame, object_id, changed(prompted, pinned=True))
 
     def clear(self, frame: int, object_id: int) -> None:
         """Take back an object's prompt on a frame; with its last prompt the object goes too."""
         self._prompted(frame, object_id)
         self._serial += 1
-        self._history = self._history.record(self._log.without_prompt(object_id, frame, self._serial))
+        self._history = self._history.record(self.log.without_prompt(object_id, frame, self._serial))
 
     def remove(self, object_id: int) -> None:
         """Take an object out, with all its prompts and masks."""
         self._check()
         self._known(object_id)
-        self._history = self._history.record(self._log.without_object(object_id))
+        self._history = self._history.record(self.log.without_object(object_id))
 
     def undo(self) -> None:
         """Go back one step: a prompt, choice, pin, clearing or removal."""
@@ -169,7 +168,7 @@ class VideoSession:
         if not ahead:
             raise SessionError("a video of one frame has nothing to follow; choose a candidate")
         recollection = self._recollection
-        bank = recollection.prompted_banks(self._log, [object_id])[object_id]
+        bank = recollection.prompted_banks(self.log, [object_id])[object_id]
         following = ((index, recollection.encode_index(index)) for index in ahead)
         decision = follow_candidates(
             self.engine,
@@ -208,7 +207,7 @@ class VideoSession:
         that breaks off) stops it, and everything done until then stays.
         """
         self._check()
-        log = self._log
+        log = self.log
         if not log.objects:
             raise SessionError("there is nothing to propagate; prompt an object first")
         firsts = [min(known.anchors(self.policy.corrections_stay)) for known in log.objects.values()]
@@ -250,32 +249,38 @@ class VideoSession:
         """Frames one by one until the session is cancelled or closed."""
         if not frames:
             return
-        for frame in self.source.read(frames.start, frames.stop, frames.step):
-            if self._cancelled.is_set() or self._closed:
-                return
-            yield frame
+        with closing(frames_ahead(self.source, frames)) as coming:
+            for frame in coming:
+                if self._cancelled.is_set() or self._closed:
+                    return
+                yield frame
 
     # ── results ──────────────────────────────────────────────────────────────────────────────────
 
     @property
     def objects(self) -> tuple[int, ...]:
         """Ids of the objects, in the order they were added."""
-        return tuple(self._log.objects)
+        return tuple(self.log.objects)
 
     @property
     def prompts(self) -> dict[int, dict[int, Prompt]]:
         """Object id → frame → prompt, as they stand."""
         return {
             i: {t: given.prompt for t, given in sorted(known.frames.items())}
-            for i, known in self._log.objects.items()
+            for i, known in self.log.objects.items()
         }
+
+    @property
+    def log(self) -> PromptLog:
+        """Every prompt with the model's answer, as they stand; immutable."""
+        return self._history.now
 
     @property
     def outdated(self) -> frozenset[int]:
         """Ids whose masks on other frames were tracked from other prompts than now, or not at all."""
         return frozenset(
             i
-            for i, known in self._log.objects.items()
+            for i, known in self.log.objects.items()
             if not (tracks := self._tracks.get(known.lineage))
             or any(t.version != known.version for f, t in tracks.items() if f not in known.frames)
         )
@@ -283,7 +288,7 @@ class VideoSession:
     def masks(self, frame: int) -> FrameMasks:
         """All objects' masks on a frame, as far as they are known; empty before propagation."""
         self._check(frame)
-        return self._masks(self._log, frame)
+        return self._masks(self.log, frame)
 
     def masklet(self, object_id: int) -> Masklet:
         """One object's masks through the video."""
@@ -292,7 +297,7 @@ class VideoSession:
         prompted = known.anchors(self.policy.corrections_stay).keys()
         frames = sorted({*prompted, *self._tracks.get(known.lineage, {})})
         return Masklet(
-            object_id, {t: self._masks(self._log, t)[object_id] for t in frames}, frozenset(prompted)
+            object_id, {t: self._masks(self.log, t)[object_id] for t in frames}, frozenset(prompted)
         )
 
     def masklets(self) -> dict[int, Masklet]:
@@ -301,12 +306,18 @@ class VideoSession:
 
     # ── keeping and closing ──────────────────────────────────────────────────────────────────────
 
-    def save(self, path: str | Path) -> None:
-        """Write prompts and masklets to one file (see session_file); the undo steps are not kept."""
+    def save(self, path: str | Path, *, frames: Container[int] | None = None) -> None:
+        """Write prompts and masklets to one file (see session_file); the undo steps are not kept.
+
+        frames   keep what was tracked on these only, for handing a long video over; None: on all
+        """
         from masklet.predict import session_file
 
         self._check()
-        session_file.write(Path(path), self.source, self.engine, self.policy, self._log, self._tracks)
+        tracks = self._tracks
+        if frames is not None:
+            tracks = {i: {t: r for t, r in found.items() if t in frames} for i, found in tracks.items()}
+        session_file.write(Path(path), self.source, self.engine, self.policy, self.log, tracks)
 
     @classmethod
     def load(
@@ -348,14 +359,24 @@ class VideoSession:
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def _log(self) -> PromptLog:
-        return self._history.now
+    def _answer(
+        self, frame: int, object_id: int, given: Prompt, candidate: int | None, replace: bool
+    ) -> tuple[Frame, PromptedFrame]:
+        """Check a prompt and ask the model; nothing is recorded."""
+        self._check(frame)
+        _check_id(object_id)
+        picture = self.source[frame]
+        check_prompt(given, picture.width, picture.height)
+        earlier = None if replace else self.log.get(object_id, frame)
+        prompted = self._recollection.answer(
+            self.log, self._tracks, picture, object_id, given, earlier, candidate
+        )
+        return picture, prompted
 
     def _prompt(self, frame: int, object_id: int, given: PromptedFrame) -> Preview:
         """Record a prompt that has been answered."""
         self._serial += 1
-        self._history = self._history.record(self._log.with_prompt(object_id, frame, given, self._serial))
+        self._history = self._history.record(self.log.with_prompt(object_id, frame, given, self._serial))
         return preview_of(frame, object_id, given)
 
     def _masks(self, log: PromptLog, frame: int) -> FrameMasks:
@@ -369,10 +390,10 @@ class VideoSession:
             raise UnknownFrameError(f"frame {frame} is outside the video (0–{len(self.source) - 1})")
 
     def _known(self, object_id: int) -> ObjectPrompts:
-        if object_id not in self._log.objects:
+        if object_id not in self.log.objects:
             ids = ", ".join(str(i) for i in self.objects) or "none yet"
             raise UnknownObjectError(f"object {object_id} has no prompt; known objects: {ids}")
-        return self._log.objects[object_id]
+        return self.log.objects[object_id]
 
     def _prompted(self, frame: int, object_id: int) -> PromptedFrame:
         self._check(frame)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from masklet.engine.protocol import Engine, ImageFeatures
+from masklet.engine.protocol import Engine, ImageFeatures, PromptBatch
 from masklet.errors import SessionError, UnknownObjectError
 from masklet.memory import MemoryBank, MemoryEntry
 from masklet.predict.answer import Answer, answer_mask, answer_of, masks_of
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.prompting import ask, ask_conditioned, check_prompt
-from masklet.predict.tracking import decode_tracked, gather, remember, step
+from masklet.predict.tracking import gather, remember, step
 from masklet.types import Box, Click, Frame, FrameMasks, Mask, Prompt
 from masklet.video.protocol import FrameStream
 
@@ -152,7 +152,8 @@ class Stream:
         conditioned = self.engine.condition(features, reading)
         prior = None
         if self.policy.refine_with_prior:
-            prior = answer_of(decode_tracked(self.engine, conditioned, 1), 0).logits
+            tracked = self.engine.decode(conditioned, PromptBatch.none(1), multimask=True)
+            prior = answer_of(tracked, 0).logits
         return answer_of(ask_conditioned(self.engine, conditioned, prompt, *size, prior=prior), 0)
 
     def _remember(self, features: ImageFeatures, prompted: dict[int, Answer]) -> None:

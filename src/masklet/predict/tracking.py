@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from masklet.engine.protocol import (
-    Conditioned,
     Engine,
     ImageFeatures,
     MemoryFeature,
@@ -22,7 +21,6 @@ from masklet.memory import MemoryBank, MemoryEntry, Reading
 from masklet.predict.answer import Answer, answer_of
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.postprocess import separate
-from masklet.types import Candidates
 
 
 def step(
@@ -73,14 +71,9 @@ def track(
     for reading, members in groups.items():
         for ids in _chunks(members, policy.batch):
             conditioned = engine.condition(features, gather(reading, [banks[i] for i in ids]))
-            candidates = decode_tracked(engine, conditioned, len(ids))
+            candidates = engine.decode(conditioned, PromptBatch.none(len(ids)), multimask=True)
             answers.update({i: answer_of(candidates, row) for row, i in enumerate(ids)})
     return {i: answers[i] for i in banks if i in answers}
-
-
-def decode_tracked(engine: Engine, conditioned: Conditioned, objects: int) -> Candidates:
-    """O objects on a frame without prompts, in as many candidates as the model was trained to give."""
-    return engine.decode(conditioned, PromptBatch.none(objects), multimask=engine.tracked_multimask)
 
 
 def gather(reading: Reading, banks: Sequence[MemoryBank]) -> MemoryReading:

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import json
 import logging
-import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from masklet.data.sampling import sample_prompt_plan
-from masklet.data.synthetic import Clip
-from masklet.memory import MemoryPolicy
-from masklet.model.sam2 import PIXEL_MEAN, PIXEL_STD, Features, Sam2
+from masklet.data.clips import Clip
+from masklet.model.sam2 import Sam2
 from masklet.train import state as run_state
-from masklet.train.losses import losses, true_iou
+from masklet.train.company import Company
+from masklet.train.lora import add_lora
+from masklet.train.measured import Measured, Sample, Task
+from masklet.train.optimising import learning_rate, optimiser_of, trunk_blocks
 from masklet.train.recipe import Recipe
-from masklet.train.rollout import Step, chosen, rollout
+from masklet.train.tracking import Tracking
+
+__all__ = ["Report", "Trainer", "learning_rate"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one step measured: loss, J on tracked frames, visible / absent accuracy, seconds."""
+    """What one step measured: loss, J, visible / absent accuracy, rate, seconds. See `Measured`."""
 
     step: int
     loss: float
@@ -39,36 +43,55 @@ class Report:
 
 
 class Trainer:
-    """Holds a model, its optimiser and the averages; `run` goes to the recipe's last step."""
+    """Holds a model, its optimiser and the averages; `run` goes to the recipe's last step.
 
-    def __init__(self, model: Sam2, recipe: Recipe, folder: Path) -> None:
+    task      how a batch becomes a loss; ordinary tracking when left out
+    company   the processes that train together
+    """
+
+    def __init__(
+        self,
+        model: Sam2,
+        recipe: Recipe,
+        folder: Path,
+        *,
+        task: Task | None = None,
+        company: Company | None = None,
+    ) -> None:
         self.model = model.train()
         self.recipe = recipe
         self.folder = folder
         self.device = next(model.parameters()).device
+        self.company = company if company is not None else Company()
+        self.task: Task = task if task is not None else Tracking(model, recipe)
+        added = add_lora(model, recipe.lora, recipe.lora_rank, recipe.seed) if recipe.lora_rank else []
+        model.to(self.device)
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name.startswith(recipe.trainable))
+            low_rank = ".parametrizations." in name
+            parameter.requires_grad_(name in added or (not low_rank and name.startswith(recipe.trainable)))
         self.trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.average = {n: p.detach().clone() for n, p in self.trainable.items()}
-        decayed = [p for p in self.trainable.values() if p.ndim > 1]
-        plain = [p for p in self.trainable.values() if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": recipe.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
-            ],
-            lr=recipe.rate,
-        )
+        self._rates = optimiser_of(self.trainable, recipe, trunk_blocks(model))
+        self.optimiser = self._rates.adamw
         self.rng = np.random.default_rng(recipe.seed)
-        self.policy = MemoryPolicy(slots=model.config.slots, pointers=model.config.pointer_limit)
         self.step = 0
         self.batch = 0
+        self.skipped = 0
+        """Steps of this call whose gradients were no numbers; they changed nothing."""
+        self.on_sample: Callable[[int, Sample], None] | None = None
+        """Called with the step and a sample every `sample_every` steps."""
+        self.sample_every = 0
         if self.checkpoint.exists():
             self._resume()
 
     @property
     def checkpoint(self) -> Path:
         return self.folder / "run.pt"
+
+    @property
+    def journal(self) -> Path:
+        """A line of JSON a step."""
+        return self.folder / "log.jsonl"
 
     def run(
         self,
@@ -83,19 +106,23 @@ class Trainer:
         stopped      asked before every batch; when it says so the run is saved and ends there, at a place
                      where it can go on as if it had never stopped
         """
-        with (self.folder / "log.jsonl").open("a") as record:
-            while self.step < self.recipe.steps and not stopped():
-                clips = next(batches)
-                features = self._encode(clips)
-                for _ in range(min(self.recipe.reuse, self.recipe.steps - self.step)):
-                    report = self._one_step(clips, features)
-                    record.write(json.dumps(vars(report)) + "\n")
-                    record.flush()
-                    yield report
-                self.batch += 1
-                if self.batch % max(1, save_every // self.recipe.reuse) == 0:
-                    self.save()
-            self.save()
+        if self.company.leads:
+            forget_after(self.journal, self.step)
+        between = max(1, save_every // self.recipe.reuse)
+        rounds = 0
+        while self.step < self.recipe.steps and not self.company.any(stopped(), self.device):
+            group = [next(batches) for _ in range(self.recipe.accumulate)]
+            # Kept only where several steps share them: features of a whole group take memory.
+            ready = [self._prepared(clips) for clips in group] if self.recipe.reuse > 1 else None
+            for _ in range(min(self.recipe.reuse, self.recipe.steps - self.step)):
+                report = self._one_step(group, ready)
+                self._note(report)
+                yield report
+            self.batch += self.recipe.accumulate
+            rounds += 1
+            if rounds % between == 0:
+                self.save()
+        self.save()
 
     def averaged(self) -> dict[str, Tensor]:
         """The trainable parameters as they should be kept."""
@@ -103,6 +130,9 @@ class Trainer:
         return {n: p.detach().cpu().clone() for n, p in source.items()}
 
     def save(self) -> None:
+        """Write the checkpoint; of several processes, the first one does."""
+        if not self.company.leads:
+            return
         run_state.save(
             run_state.RunState(
                 step=self.step,
@@ -130,80 +160,50 @@ class Trainer:
         half = self.recipe.dtype != "float32"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
 
-    def _encode(self, clips: list[Clip]) -> Features:
-        """All frames of all clips in one batch, clip after clip, without gradients."""
-        frames = np.concatenate([clip.frames for clip in clips])
-        pixels = torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2).float() / 255
-        mean, std = (torch.tensor(v, device=self.device)[:, None, None] for v in (PIXEL_MEAN, PIXEL_STD))
-        with torch.no_grad(), self._autocast():
-            return self.model.encode((pixels - mean) / std)
+    def _prepared(self, clips: list[Clip]) -> Any:
+        with self._autocast():
+            return self.task.prepare(clips)
 
-    def _one_step(self, clips: list[Clip], features: Features) -> Report:
+    def _one_step(self, group: list[list[Clip]], ready: list[Any] | None) -> Report:
         started = time.perf_counter()
         rate = learning_rate(self.recipe, self.step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        owners, masks, backwards = self._pick_objects(clips)
-        frames = self._frames_of(features, owners, backwards)
-        plan = sample_prompt_plan(self.rng, frames=len(frames), mix=self.recipe.prompts)
-        with self._autocast():
-            steps = rollout(self.model, frames, masks, plan, self.policy, self.rng)
-        loss, region, right = self._score(steps, masks.shape[1])
+        self._rates.set_rate(rate)
+        rng = self.rng if self.company.leads else self._own_rng()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(list(self.trainable.values()), self.recipe.clip_norm)
-        self.optimiser.step()
+        measured = []
+        for place, clips in enumerate(group):
+            prepared = ready[place] if ready is not None else self._prepared(clips)
+            show = place == 0 and self._shows()
+            with self._autocast():
+                one = self.task.measure(clips, prepared, rng, show=show)
+            if one.loss.requires_grad:  # a batch may have nothing that this recipe's parts learn from
+                (one.loss / len(group)).backward()
+            measured.append(one)
+        self._update()
         self.step += 1
         self._update_average()
-        return Report(self.step, float(loss.detach()), region, right, rate, time.perf_counter() - started)
+        if self.on_sample is not None and measured[0].sample is not None:
+            self.on_sample(self.step, measured[0].sample)
+        return _report(self.step, measured, rate, time.perf_counter() - started)
 
-    def _pick_objects(self, clips: list[Clip]) -> tuple[list[int], np.ndarray, bool]:
-        """Objects to train on: the clip each belongs to, masks [T, O, S, S], and the direction."""
-        backwards = bool(self.rng.random() < 0.5)
-        owners: list[int] = []
-        masks: list[np.ndarray] = []
-        for index, clip in enumerate(clips):
-            ordered = clip.masks[::-1] if backwards else clip.masks
-            usable = np.flatnonzero(ordered[0].any(axis=(1, 2)))
-            if not len(usable):
-                continue
-            picked = self.rng.permutation(usable)[: self.recipe.objects]
-            owners += [index] * len(picked)
-            masks.append(ordered[:, picked])
-        if not owners:
-            # Every object left before the last frame: forwards, the first frame is never empty.
-            return self._forwards(clips)
-        return owners, np.ascontiguousarray(np.concatenate(masks, axis=1)), backwards
+    def _own_rng(self) -> np.random.Generator:
+        """Of a process that does not lead: from the step alone, so that a checkpoint needs one state."""
+        return np.random.default_rng([self.recipe.seed, self.company.rank, self.step])
 
-    def _forwards(self, clips: list[Clip]) -> tuple[list[int], np.ndarray, bool]:
-        return list(range(len(clips))), np.concatenate([c.masks[:, :1] for c in clips], axis=1), False
+    def _shows(self) -> bool:
+        wanted = self.on_sample is not None and self.sample_every > 0
+        return wanted and self.company.leads and (self.step + 1) % self.sample_every == 0
 
-    def _frames_of(self, features: Features, owners: list[int], backwards: bool) -> list[Features]:
-        count = self.recipe.frames
-        result = []
-        for t in range(count):
-            place = count - 1 - t if backwards else t
-            rows = torch.tensor([owner * count + place for owner in owners], device=self.device)
-            result.append(Features(features.stride16[rows], features.stride8[rows], features.stride4[rows]))
-        return result
-
-    def _score(self, steps: list[Step], objects: int) -> tuple[Tensor, float, float]:
-        """Mean loss of the decodings that can learn, J of tracked visible objects, occlusion accuracy."""
-        total = torch.zeros((), device=self.device)
-        regions, rights = [], []
-        for step in steps:
-            if step.frame == 0:
-                continue
-            total = total + losses(step.decoded, step.target, self.recipe.weights).total(self.recipe.weights)
-            visible = step.target.flatten(1).any(1)
-            rights.append(((step.decoded.occlusion[:, 0] > 0) == visible).float().mean())
-            if not step.prompted and visible.any():
-                logits, _, _ = chosen(step.decoded)
-                regions.append(true_iou(logits[:, 0].detach(), step.target)[visible].mean())
-        count = max(1, sum(step.frame != 0 for step in steps)) * objects
-        region = float(torch.stack(regions).mean()) if regions else math.nan
-        right = float(torch.stack(rights).mean()) if rights else math.nan
-        return total / count, region, right
+    def _update(self) -> None:
+        """One optimiser step on the mean gradients, unless they are no numbers."""
+        parameters = list(self.trainable.values())
+        self.company.share_gradients(parameters)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm)
+        if not torch.isfinite(norm):
+            self.skipped += 1
+            log.warning("step %d changed nothing: its gradients are no numbers", self.step + 1)
+            return
+        self.optimiser.step()
 
     def _update_average(self) -> None:
         # Early on the average follows closely, or it would remember the starting values.
@@ -212,11 +212,41 @@ class Trainer:
             for name, parameter in self.trainable.items():
                 self.average[name].lerp_(parameter, 1 - decay)
 
+    def _note(self, report: Report) -> None:
+        if self.company.leads:
+            with self.journal.open("a") as record:
+                record.write(json.dumps(vars(report)) + "\n")
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then cosine down to `final_rate`."""
-    if step < recipe.warmup:
-        return recipe.rate * (step + 1) / recipe.warmup
-    share = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    low = recipe.rate * recipe.final_rate
-    return low + (recipe.rate - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+
+def _report(step: int, measured: list[Measured], rate: float, seconds: float) -> Report:
+    def mean(values: list[float]) -> float:
+        known = [value for value in values if value == value]  # NaN: not measured
+        return sum(known) / len(known) if known else float("nan")
+
+    return Report(
+        step,
+        sum(float(one.loss.detach()) for one in measured) / len(measured),
+        mean([one.region for one in measured]),
+        mean([one.occlusion_accuracy for one in measured]),
+        rate,
+        seconds,
+    )
+
+
+def forget_after(journal: Path, step: int) -> None:
+    """Drop the journal's lines of steps that a killed run took after its last checkpoint; they come again."""
+    if not journal.exists():
+        return
+    lines = journal.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if _step_of(line) <= step]
+    if len(kept) < len(lines):
+        beside = journal.with_suffix(".partial")
+        beside.write_text("".join(kept))
+        os.replace(beside, journal)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # a line that a kill cut short

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from masklet.data.sampling import PromptMix
+from masklet.train.damage import Slips
 from masklet.train.losses import LossWeights
 
 MEMORY_PARTS = (
@@ -19,6 +20,18 @@ MEMORY_PARTS = (
     "mask_decoder.pred_obj_score_head.",
 )
 """Parameters of the video memory: what an image checkpoint lacks."""
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How a student learns a teacher's image features, and then its masks."""
+
+    features: tuple[float, float, float] = (1.0, 0.5, 0.5)
+    """What the error of the maps at strides 16, 8 and 4 counts."""
+    masks: float = 0.0
+    """What the masks through the decoder count; 0 learns from features alone, at a third of the cost."""
+    teacher_size: int = 0
+    """Side of the teacher's input; 0 takes the student's. A larger one has sharper edges to teach."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +63,48 @@ class Recipe:
     """Decay of the running average of the weights, which is what is kept; 0 keeps the last weights."""
     trainable: tuple[str, ...] = MEMORY_PARTS
     """Prefixes of the parameters that learn; all others stay as they are."""
+    image_rate: float = 1.0
+    """Learning rate of the image encoder as a share of `rate` (SAM 2: 0.2)."""
+    layer_decay: float = 1.0
+    """Each block of the image trunk learns at this share of the rate of the block after it (SAM 2: 0.8
+    to 0.925)."""
+    lora_rank: int = 0
+    """Rank of what is added to the linear layers named by `lora`; 0 adds nothing."""
+    lora: tuple[str, ...] = ("image_encoder.trunk.",)
+    """Prefixes of the linear layers that learn through a low-rank addition instead of their weights."""
+    accumulate: int = 1
+    """Batches whose gradients make one step: a large batch on a small machine."""
+    recompute: bool = False
+    """Compute activations again in the backward pass instead of keeping them: slower, far less memory."""
+    image_share: float = 0.0
+    """Share of batches that are single pictures instead of clips; a batch is one or the other."""
+    images: int = 8
+    """Pictures in such a batch."""
     seed: int = 0
     dtype: str = "bfloat16"
-    """Autocast type, or float32."""
+    """Autocast type, or float32. Weights and their averages are float32 always."""
+    matching: bool = False
+    """Start a new memory so that it finds objects by their looks (`train/matching.py`)."""
+    shuffle: float = 0.0
+    """Probability that the frames after the first come in random order: large motion, no habit of place."""
+    slips: Slips = field(default_factory=Slips)
+    """What goes wrong with the memory on purpose."""
     prompts: PromptMix = field(default_factory=PromptMix)
     """What the first frame is given, and which later frames are corrected."""
     weights: LossWeights = field(default_factory=LossWeights)
+    distillation: Distillation | None = None
+    """Learn from a teacher instead of from tracking; None is ordinary training."""
+
+    @property
+    def learns_images(self) -> bool:
+        """Whether the image encoder changes, so that features must be computed anew for every step."""
+        low_rank = self.lora if self.lora_rank else ()
+        return any(
+            prefix.startswith("image_encoder") or "image_encoder.".startswith(prefix)
+            for prefix in (*self.trainable, *low_rank)
+        )
+
+    @property
+    def learns_decoding(self) -> bool:
+        """Whether more than the memory learns: then the first frame's answer to a click is scored too."""
+        return bool(self.lora_rank) or any(prefix not in MEMORY_PARTS for prefix in self.trainable)

@@ -1,11 +1,18 @@
 """A training run as a TOML file.
 
-    [model]     name (a network of `config.presets`), image_weights (path of the image path's checkpoint)
-    [data]      root (folder of data sets)
-    [clips]     fields of ClipSettings, and [clips.light] of LightSettings; frames and size are the recipe's
-    [recipe]    fields of Recipe
-    [prompts]   fields of PromptMix
-    [losses]    fields of LossWeights
+    [model]          name (a network of `config.presets`); image_weights and memory_weights (a checkpoint's
+                     path, or "embedded" for the one that comes with the package); trunk_weights (a student's)
+    [data]           root (folder of data sets of stills)
+    [[data.folders]] images, masks: any folder of pictures, and one of masks with the same names: index
+                     PNGs, black and white ones, or JSON files as SA-1B has them (then it may be the same)
+    [[data.videos]]  root, format, weight, strides, split: real videos with masks beside the stills
+    [[data.plain]]   root: pictures and videos without masks, for distillation
+    [clips]          fields of ClipSettings, and [clips.light] of LightSettings; frames and size: see [recipe]
+    [recipe]         fields of Recipe
+    [prompts]        fields of PromptMix
+    [slips]          fields of Slips
+    [losses]         fields of LossWeights
+    [distill]        fields of Distillation, and teacher, teacher_weights: learn from a teacher
 
 What is left out keeps its default; only `recipe.steps` has none. Relative paths start at the file's folder.
 """
@@ -15,17 +22,19 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from masklet.data.clips import ClipSettings
 from masklet.data.sampling import PromptMix
-from masklet.errors import ConfigError
+from masklet.errors import CheckpointError, ConfigError
+from masklet.model import registry
 from masklet.model.config import config_for
 from masklet.model.registry import DEFAULT
+from masklet.train.damage import Slips
 from masklet.train.losses import LossWeights
-from masklet.train.recipe import Recipe
+from masklet.train.recipe import Distillation, Recipe
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,13 +46,47 @@ Table = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class FolderSource:
+    """Pictures, and index masks or JSON files (as SA-1B has them) with the same names."""
+
+    images: str
+    masks: str
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """Real videos with masks."""
+
+    root: str
+    format: str = "all"
+    """davis, ytvos, mose, lvos, vipseg, sav, or all (any palette folder)."""
+    weight: float = 1.0
+    """Share of the clips that come from here; stills have 1."""
+    strides: tuple[int, int] = (1, 3)
+    """Least and most steps between the annotated frames of a clip."""
+    split: str = ""
+    """A list below ImageSets; empty takes every video with masks."""
+
+
+@dataclass(frozen=True)
+class PlainSource:
+    """Pictures and videos without masks."""
+
+    root: str
+
+
+@dataclass(frozen=True)
 class RecipeFile:
     """What a recipe file says.
 
     model           name of the network
     image_weights   checkpoint of its image path; None takes the embedded one
+    memory_weights  checkpoint of its memory to go on from; None starts a new memory
     data            folder of data sets, as `training_images` reads it; None when the file names none
     clips           how clips are made; frames and size are the recipe's
+    folders, videos, plain   further data
+    teacher, teacher_weights, trunk_weights   of a distillation: the network learned from, its image path
+                    (None takes the embedded one), and what the student's trunk starts from
     """
 
     recipe: Recipe
@@ -51,20 +94,44 @@ class RecipeFile:
     model: str = DEFAULT
     image_weights: Path | None = None
     data: Path | None = None
+    memory_weights: Path | None = None
+    folders: tuple[FolderSource, ...] = ()
+    videos: tuple[VideoSource, ...] = ()
+    plain: tuple[PlainSource, ...] = ()
+    teacher: str = DEFAULT
+    teacher_weights: Path | None = None
+    trunk_weights: str = ""
+
+    @property
+    def has_data(self) -> bool:
+        """Whether it names anything to train on."""
+        return self.data is not None or bool(self.folders or self.videos or self.plain)
 
 
 @dataclass(frozen=True)
 class _Model:
     name: str = DEFAULT
     image_weights: str = ""
+    memory_weights: str = ""
+    trunk_weights: str = ""
 
 
 @dataclass(frozen=True)
 class _Data:
     root: str = ""
+    folders: tuple[FolderSource, ...] = ()
+    videos: tuple[VideoSource, ...] = ()
+    plain: tuple[PlainSource, ...] = ()
 
 
-TABLES = ("model", "data", "clips", "recipe", "prompts", "losses")
+@dataclass(frozen=True)
+class _Teacher:
+    teacher: str = DEFAULT
+    teacher_weights: str = ""
+
+
+TABLES = ("model", "data", "clips", "recipe", "prompts", "slips", "losses", "distill")
+EMBEDDED = "embedded"
 
 
 def read_recipe(path: str | Path) -> RecipeFile:
@@ -90,13 +157,16 @@ def _recipe_file(content: Table, folder: Path) -> RecipeFile:
     _check_names(tables, TABLES, "table")
     model = from_table(_Model, tables.get("model", {}), "model")
     data = from_table(_Data, tables.get("data", {}), "data")
+    teacher, distillation = _distill(tables.get("distill"))
     recipe = from_table(
         Recipe,
         tables.get("recipe", {}),
         "recipe",
         elsewhere={
             "prompts": from_table(PromptMix, tables.get("prompts", {}), "prompts"),
+            "slips": from_table(Slips, tables.get("slips", {}), "slips"),
             "weights": from_table(LossWeights, tables.get("losses", {}), "losses"),
+            "distillation": distillation,
         },
     )
     check_ranges(recipe)
@@ -111,9 +181,53 @@ def _recipe_file(content: Table, folder: Path) -> RecipeFile:
         recipe=recipe,
         clips=clips,
         model=model.name,
-        image_weights=folder / model.image_weights if model.image_weights else None,
+        image_weights=_weights(model.image_weights, folder, model.name, "image"),
         data=folder / data.root if data.root else None,
+        memory_weights=_weights(model.memory_weights, folder, model.name, "memory"),
+        folders=tuple(
+            FolderSource(str(folder / one.images), str(folder / one.masks)) for one in data.folders
+        ),
+        videos=tuple(replace(one, root=str(folder / one.root)) for one in data.videos),
+        plain=tuple(PlainSource(str(folder / one.root)) for one in data.plain),
+        teacher=teacher.teacher,
+        teacher_weights=_weights(teacher.teacher_weights, folder, teacher.teacher, "image"),
+        trunk_weights=_trunk(model.trunk_weights, folder),
     )
+
+
+def _distill(table: Table | None) -> tuple[_Teacher, Distillation | None]:
+    """The teacher and how to learn from it; no table, no distillation."""
+    if table is None:
+        return _Teacher(), None
+    names = [one.name for one in fields(_Teacher)]
+    _check_names(table, [*names, *(one.name for one in fields(Distillation))], "setting in [distill]:")
+    teacher = from_table(_Teacher, {n: v for n, v in table.items() if n in names}, "distill")
+    config_for(teacher.teacher)
+    how = from_table(Distillation, {n: v for n, v in table.items() if n not in names}, "distill")
+    if how.teacher_size < 0 or how.teacher_size % 32:
+        raise ConfigError(f"distill.teacher_size is {how.teacher_size}; give a multiple of 32, or 0")
+    return teacher, how
+
+
+def _weights(given: str, folder: Path, model: str, part: str) -> Path | None:
+    if given != EMBEDDED:
+        return folder / given if given else None
+    return embedded_weights(model, part)
+
+
+def embedded_weights(model: str, part: str) -> Path:
+    """The image or memory path that comes with the package; CheckpointError when there is none."""
+    for checkpoint in registry.known():
+        if checkpoint.name == model and checkpoint.is_embedded:
+            for path in checkpoint.paths:
+                if f".{part}." in path.name and path.is_file():
+                    return path
+    option = f"--{part}-weights FILE" if part == "image" else f"model.{part}_weights in the recipe"
+    raise CheckpointError(f"no {part} path for {model} comes with masklet; name a checkpoint: {option}")
+
+
+def _trunk(given: str, folder: Path) -> str:
+    return given if not given or given.startswith("package:") else str(folder / given)
 
 
 def from_table(kind: Callable[..., T], table: Table, where: str, *, elsewhere: Table | None = None) -> T:
@@ -135,18 +249,32 @@ def from_table(kind: Callable[..., T], table: Table, where: str, *, elsewhere: T
 
 def check_ranges(recipe: Recipe) -> None:
     """Raise ConfigError for a recipe that no run could follow."""
-    least = {"steps": 1, "input_size": 32, "clips": 1, "frames": 2, "objects": 1, "reuse": 1, "warmup": 0}
+    frames = 1 if recipe.image_share == 1 else 2
+    least = {
+        "steps": 1,
+        "input_size": 32,
+        "clips": 1,
+        "frames": frames,
+        "objects": 1,
+        "reuse": 1,
+        "warmup": 0,
+    }
+    least |= {"accumulate": 1, "images": 1, "lora_rank": 0}
     for name, low in {**least, "seed": 0, "weight_decay": 0, "final_rate": 0}.items():
         if getattr(recipe, name) < low:
             raise ConfigError(f"recipe.{name} is {getattr(recipe, name)}; give at least {low}")
-    for name in ("rate", "clip_norm"):
+    for name in ("rate", "clip_norm", "image_rate", "layer_decay"):
         if not getattr(recipe, name) > 0:
             raise ConfigError(f"recipe.{name} is {getattr(recipe, name)}; give a number above 0")
     if not 0 <= recipe.average < 1:
         raise ConfigError(f"recipe.average is {recipe.average}; give a number from 0 to less than 1")
+    if not 0 <= recipe.image_share <= 1:
+        raise ConfigError(f"recipe.image_share is {recipe.image_share}; give a number from 0 to 1")
+    if recipe.layer_decay > 1:
+        raise ConfigError(f"recipe.layer_decay is {recipe.layer_decay}; give a number up to 1")
     if recipe.dtype not in ("bfloat16", "float32"):
         raise ConfigError(f"recipe.dtype is {recipe.dtype!r}; give 'bfloat16' or 'float32'")
-    if not recipe.trainable:
+    if not recipe.trainable and not recipe.lora_rank:
         raise ConfigError("recipe.trainable is empty; name the beginnings of the parameters that learn")
 
 

@@ -16,7 +16,9 @@ from torch.nn import functional as F
 from masklet.data.clicks import box_prompt, correction_click, first_click
 from masklet.data.sampling import PromptPlan
 from masklet.memory import MemoryPolicy, select
-from masklet.model.sam2 import Decoded, Features, Prompts, Reading, Sam2
+from masklet.model.sam2 import Decoded, Features, Prompts, Reading
+from masklet.train.damage import Slips, damage
+from masklet.train.verbs import Verbs
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,20 @@ class _Memories:
 
 
 def rollout(
-    model: Sam2,
+    model: Verbs,
     frames: Sequence[Features],
     masks: np.ndarray,
     plan: PromptPlan,
     policy: MemoryPolicy,
     rng: np.random.Generator,
+    slips: Slips = Slips(),  # noqa: B008 (frozen)
 ) -> list[Step]:
     """Track O objects through T frames.
 
     frames   T features of O images (one an object; objects of one clip share values)
     masks    bool [T, O, S, S], the first frame never empty
     plan     which frames are prompted, how, and which are corrected
+    slips    how often memory fails on purpose
     """
     targets = _targets(masks, frames[0].stride16)
     memories = _Memories({}, {})
@@ -62,12 +66,13 @@ def rollout(
         if t == 0:
             step = _first(model, frames[0], masks[0], targets[0], plan, rng)
             prompted.add(0)
-            conditioned = None
+            # A picture alone is corrected on its only frame; in a clip the first frame is given.
+            conditioned = model.condition(frames[0], None) if 0 in plan.corrected_frames else None
         else:
-            reading = _reading(t, memories, prompted, policy)
+            forgetful = bool(slips.forget) and rng.random() < slips.forget
+            reading = _reading(t, memories, prompted, policy, prompted_only=forgetful)
             conditioned = model.condition(frames[t], reading)
-            nothing = _no_prompt(masks.shape[1], targets.device)
-            decoded = model.decode(conditioned, nothing, multimask=model.config.tracked_multimask)
+            decoded = model.decode(conditioned, _no_prompt(masks.shape[1], targets.device), multimask=True)
             step = Step(t, decoded, targets[t], False)
         steps.append(step)
         if conditioned is not None and t in plan.corrected_frames:
@@ -75,7 +80,9 @@ def rollout(
                 step = _correct(model, conditioned, step, masks[t], rng)
                 steps.append(step)
             prompted.add(t)
-        _remember(model, frames[t], step, memories, binary=t in prompted)
+        if t + 1 < len(frames):  # nobody reads the last frame
+            spoil = slips.damage if t not in prompted else 0.0
+            _remember(model, frames[t], step, memories, binary=t in prompted, spoil=spoil, rng=rng)
     return steps
 
 
@@ -93,7 +100,7 @@ def _no_prompt(objects: int, device: torch.device) -> Prompts:
 
 
 def _first(
-    model: Sam2,
+    model: Verbs,
     features: Features,
     masks: np.ndarray,
     target: Tensor,
@@ -120,7 +127,7 @@ def _first(
 
 
 def _correct(
-    model: Sam2, conditioned: Features, step: Step, masks: np.ndarray, rng: np.random.Generator
+    model: Verbs, conditioned: Features, step: Step, masks: np.ndarray, rng: np.random.Generator
 ) -> Step:
     """One more click in the error of each object, with the earlier answer as prior."""
     logits, _, _ = chosen(step.decoded)
@@ -148,16 +155,30 @@ def chosen(decoded: Decoded) -> tuple[Tensor, Tensor, Tensor]:
     return decoded.logits[rows, best][:, None], decoded.pointers[rows, best], decoded.occlusion
 
 
-def _remember(model: Sam2, features: Features, step: Step, memories: _Memories, *, binary: bool) -> None:
+def _remember(
+    model: Verbs,
+    features: Features,
+    step: Step,
+    memories: _Memories,
+    *,
+    binary: bool,
+    spoil: float,
+    rng: np.random.Generator,
+) -> None:
     logits, pointer, occlusion = chosen(step.decoded)
     # What is not visible is remembered as an empty mask, as in use.
     logits = torch.where((occlusion > 0)[:, :, None, None], logits.float(), -1024.0)
+    if spoil:
+        logits = damage(logits, spoil, rng)
     memories.features[step.frame] = model.remember(features, logits, occlusion, binary=binary)
     memories.pointers[step.frame] = pointer
 
 
-def _reading(t: int, memories: _Memories, prompted: set[int], policy: MemoryPolicy) -> Reading:
-    reading = select(t, frozenset(prompted), frozenset(memories.features), policy, reverse=False)
+def _reading(
+    t: int, memories: _Memories, prompted: set[int], policy: MemoryPolicy, *, prompted_only: bool
+) -> Reading:
+    remembered = frozenset(prompted if prompted_only else memories.features)
+    reading = select(t, frozenset(prompted), remembered, policy, reverse=False)
     return Reading(
         [memories.features[frame] for frame, _ in reading.memories],
         [slot for _, slot in reading.memories],

@@ -8,51 +8,74 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from masklet.errors import CheckpointError, ConfigError
-from masklet.model import checkpoints, quantised, registry
+from masklet.data.clips import ClipSettings
+from masklet.errors import ConfigError
+from masklet.model import checkpoints, quantised
 from masklet.model.checkpoints import Card
 from masklet.model.config import config_for
 from masklet.model.sam2 import Sam2
 from masklet.train.initialise import initialise_memory
 from masklet.train.loop import Trainer
+from masklet.train.lora import without_lora
+from masklet.train.matching import start_by_matching
 from masklet.train.recipe import Recipe
-from masklet.train.recipe_file import RecipeFile
+from masklet.train.recipe_file import RecipeFile, embedded_weights
+from masklet.train.students import start_student
 
 FREE = ("recipe.steps",)
 """Settings that may differ when a run goes on: it may be made longer or shorter."""
 
 
-def starting_model(plan: RecipeFile) -> Sam2:
-    """The network on the CPU: image path from its checkpoint, memory at its starting values.
+def starting_model(plan: RecipeFile, teacher: Sam2 | None = None, photos: np.ndarray | None = None) -> Sam2:
+    """The network on the CPU: image path from its checkpoint, memory from its own or at starting values.
 
+    photos    uint8 [B, S, S, 3]: a new memory starts by matching what they look like to the image path
+    teacher   of a distillation: a student without weights of its own starts from the teacher's decoder
     The same seed gives the same values; torch's own generator is left as it was.
 
     raises CheckpointError when the image path's weights are not there or do not fit
     """
-    config = config_for(plan.model).at(plan.recipe.input_size)
-    path = plan.image_weights or embedded_image_weights(plan.model)
-    image, _ = checkpoints.split(checkpoints.load_state(path))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.recipe.seed)
-        model = Sam2(config)
-    wanted, _ = checkpoints.split(model.state_dict())
-    checkpoints.check_fit(wanted, image, path)
-    model.load_state_dict(image, strict=False)
+    model = _random(plan.model, plan.recipe.input_size, plan.recipe.seed)
+    if teacher is not None and plan.image_weights is None:
+        start_student(model, teacher, plan.trunk_weights)
+    else:
+        _load_image(model, plan.image_weights or embedded_weights(plan.model, "image"))
     initialise_memory(model, plan.recipe.seed)
+    if photos is not None and plan.memory_weights is None:
+        start_by_matching(model, photos, plan.recipe.seed)
+    if plan.memory_weights is not None:
+        _, memory = checkpoints.split(checkpoints.load_state(plan.memory_weights))
+        _, wanted = checkpoints.split(model.state_dict())
+        checkpoints.check_fit(wanted, memory, plan.memory_weights)
+        model.load_state_dict(memory, strict=False)
     _check_trainable(model, plan.recipe)
     return model
 
 
-def embedded_image_weights(model: str) -> Path:
-    """The image path that comes with the package; CheckpointError when there is none for this network."""
-    for checkpoint in registry.known():
-        if checkpoint.name == model and checkpoint.is_embedded and checkpoint.paths[0].is_file():
-            return checkpoint.paths[0]
-    raise CheckpointError(
-        f"no image path for {model} comes with masklet; name a checkpoint: --image-weights FILE"
-    )
+def teacher_model(plan: RecipeFile) -> Sam2:
+    """The image path that a student learns from, on the CPU; its memory is of no use."""
+    size = plan.recipe.input_size
+    if plan.recipe.distillation is not None and plan.recipe.distillation.teacher_size:
+        size = plan.recipe.distillation.teacher_size
+    teacher = _random(plan.teacher, size, 0)
+    _load_image(teacher, plan.teacher_weights or embedded_weights(plan.teacher, "image"))
+    return teacher
+
+
+def _random(name: str, size: int, seed: int) -> Sam2:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Sam2(config_for(name).at(size))
+
+
+def _load_image(model: Sam2, path: Path) -> None:
+    image, _ = checkpoints.split(checkpoints.load_state(path))
+    wanted, _ = checkpoints.split(model.state_dict())
+    checkpoints.check_fit(wanted, image, path)
+    model.load_state_dict(image, strict=False)
 
 
 def _check_trainable(model: Sam2, recipe: Recipe) -> None:
@@ -71,7 +94,8 @@ def claim_folder(folder: Path, plan: RecipeFile) -> None:
     note = folder / "recipe.json"
     mine = json.loads(json.dumps(_settings(plan)))
     if note.exists() and (folder / "run.pt").exists():
-        theirs = json.loads(note.read_text())
+        # A run that an earlier version began lacks settings that came later: it had their defaults.
+        theirs = _defaults() | json.loads(note.read_text())
         for name in sorted(mine.keys() | theirs.keys()):
             if name not in FREE and mine.get(name) != theirs.get(name):
                 raise ConfigError(
@@ -84,9 +108,18 @@ def claim_folder(folder: Path, plan: RecipeFile) -> None:
     os.replace(beside, note)
 
 
+def _defaults() -> dict[str, Any]:
+    flat: dict[str, Any] = json.loads(json.dumps(_settings(RecipeFile(Recipe(steps=1), ClipSettings()))))
+    return flat
+
+
 def _settings(plan: RecipeFile) -> dict[str, Any]:
     """Everything that shapes the result, flat; where pictures and weights lie is left out."""
     flat: dict[str, Any] = {"model": plan.model}
+    if plan.recipe.distillation is not None:
+        flat["distill.teacher"] = plan.teacher
+    if plan.videos:
+        flat["data.videos"] = [[v.format, v.weight, list(v.strides), v.split] for v in plan.videos]
 
     def add(where: str, values: dict[str, Any]) -> None:
         for name, value in values.items():
@@ -103,14 +136,18 @@ def _settings(plan: RecipeFile) -> dict[str, Any]:
 def save_result(trainer: Trainer, plan: RecipeFile, folder: Path, source: str) -> list[Path]:
     """Write `memory.safetensors`: the memory path with the averaged weights, as embedded checkpoints have it.
 
-    When parts of the image path learned too, `image.safetensors` goes with it.
+    When parts of the image path learned too, `image.safetensors` goes with it; a distillation, which has no
+    memory yet, writes that alone.
     source   where the weights come from, in a sentence
     returns  the files written
     """
-    state = {**trainer.model.state_dict(), **trainer.averaged()}
+    state = without_lora({**trainer.model.state_dict(), **trainer.averaged()})
     image, memory = checkpoints.split(state)
-    parts = {"memory": memory}
-    if any(not checkpoints.is_memory_path(name) for name in trainer.trainable):
+    learned = [checkpoints.is_memory_path(name) for name in trainer.trainable]
+    parts = {}
+    if any(learned) or plan.recipe.distillation is None:
+        parts["memory"] = memory
+    if not all(learned):
         parts["image"] = image
     written = []
     for part, tensors in parts.items():

@@ -53,6 +53,9 @@ class VideoFile:
     from the next keyframe on.
     """
 
+    concurrent = True
+    """`read` may run on another thread beside everything else here."""
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.name = self.path.name
@@ -92,6 +95,12 @@ class VideoFile:
     def time_base(self) -> Fraction:
         """Seconds a tick: every frame's time is a multiple of it."""
         return self._index.time_base
+
+    @property
+    def times(self) -> np.ndarray:
+        """float64 [N], seconds of every frame from the first one, without decoding any."""
+        index = self._index
+        return (index.pts - index.pts[0]) * float(index.time_base)
 
     def __len__(self) -> int:
         return len(self._index)

@@ -29,6 +29,9 @@ class FrameFolder:
     that cannot be read raises DamagedVideoError when its turn comes.
     """
 
+    concurrent = True
+    """`read` may run on another thread beside everything else here."""
+
     def __init__(
         self,
         folder: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],

@@ -34,9 +34,13 @@ class Calibration:
 def calibration(
     predicted: Sequence[float] | np.ndarray, true: Sequence[float] | np.ndarray, bins: int = 10
 ) -> Calibration:
-    """Compare predicted IoUs with true ones over equal bins of the prediction."""
+    """Compare predicted IoUs with true ones over equal bins of the prediction.
+
+    A model's head may leave 0 to 1 by a little; its prediction then counts as 0 or 1.
+    """
     guess, real = _pair(predicted, true)
-    place = np.clip((guess * bins).astype(int), 0, bins - 1)
+    guess = np.clip(guess, 0, 1)
+    place = np.minimum((guess * bins).astype(int), bins - 1)
     counts = np.bincount(place, minlength=bins)
     with np.errstate(invalid="ignore"):
         mean_guess = np.bincount(place, guess, bins) / counts

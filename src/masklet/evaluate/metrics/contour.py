@@ -25,8 +25,11 @@ BOUND = 0.008
 
 
 def tolerance_pixels(height: int, width: int, bound: float = BOUND) -> int:
-    """Radius of a match in pixels for an image of this size."""
-    return math.ceil(bound * float(np.linalg.norm((height, width))))
+    """Radius of a match in pixels for an image of this size.
+
+    bound    fraction of the diagonal, rounded up; from 1 on it is the radius itself (as DAVIS has it)
+    """
+    return math.ceil(bound if bound >= 1 else bound * float(np.linalg.norm((height, width))))
 
 
 def boundary(mask: np.ndarray) -> np.ndarray:
@@ -49,16 +52,17 @@ def contour_accuracy(
     raises   MaskError when the sizes differ
     """
     (height, width), other = _size(prediction), _size(truth)
+    one, two = _opened(prediction), _opened(truth)
     if (height, width) != other:
         raise MaskError(f"masks of {width}×{height} and {other[1]}×{other[0]} cannot be compared; resize one")
     radius = tolerance_pixels(height, width, bound)
-    box = _union(_box(prediction), _box(truth))
+    box = _union(one.box, two.box)
     if box is None:
         return 1.0
     # One more row and column on every side keeps the outline; the distance between two of its pixels
     # does not depend on what lies around them, so the crop changes nothing.
     window = (max(box[0] - 1, 0), max(box[1] - 1, 0), min(box[2] + 1, width), min(box[3] + 1, height))
-    return _match(_columns(prediction, window), _columns(truth, window), radius)
+    return _match(one.columns(window), two.columns(window), radius)
 
 
 def _match(one: np.ndarray, two: np.ndarray, radius: int) -> float:
@@ -82,35 +86,58 @@ def _size(mask: np.ndarray | Mask) -> tuple[int, int]:
     return int(mask.shape[0]), int(mask.shape[1])
 
 
-def _box(mask: np.ndarray | Mask) -> Corners | None:
-    if isinstance(mask, Mask):
-        return mask.box
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size == 0:
-        return None
-    columns = np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+class _Pixels:
+    """A mask given as pixels."""
+
+    def __init__(self, mask: np.ndarray) -> None:
+        self.mask = mask
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        self.box: Corners | None = None
+        if rows.size:
+            self.box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+    def columns(self, window: Corners) -> np.ndarray:
+        """The part inside a window, on its side: bool [x1 - x0, y1 - y0].
+
+        Outline and disc are the same after a transposition, so F is too.
+        """
+        x0, y0, x1, y1 = window
+        return np.asarray(self.mask[y0:y1, x0:x1] != 0).T
+
+
+class _Runs:
+    """A mask given as run lengths, which are read once. Runs go down the columns."""
+
+    def __init__(self, mask: Mask) -> None:
+        self.height = height = mask.height
+        self.ends = np.cumsum(rle.runs(mask.counts))
+        first, last = self.ends[:-1:2], self.ends[1::2]  # an object's run is every other one
+        kept = last > first
+        first, last = first[kept], last[kept] - 1
+        self.box: Corners | None = None
+        if first.size:
+            top, bottom = int((first % height).min()), int((last % height).max()) + 1
+            if (first // height != last // height).any():  # it goes on in the next column
+                top, bottom = 0, height
+            self.box = int(first[0]) // height, top, int(last[-1]) // height + 1, bottom
+
+    def columns(self, window: Corners) -> np.ndarray:
+        """As of pixels; only the columns asked for are unrolled."""
+        x0, y0, x1, y1 = window
+        ends = self.ends.clip(x0 * self.height, x1 * self.height)
+        lengths = np.diff(ends, prepend=x0 * self.height)
+        pixels = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+        return pixels.reshape(x1 - x0, self.height)[:, y0:y1]
+
+
+def _opened(mask: np.ndarray | Mask) -> _Pixels | _Runs:
+    return _Runs(mask) if isinstance(mask, Mask) else _Pixels(mask)
 
 
 def _union(one: Corners | None, two: Corners | None) -> Corners | None:
     if one is None or two is None:
         return one or two
     return min(one[0], two[0]), min(one[1], two[1]), max(one[2], two[2]), max(one[3], two[3])
-
-
-def _columns(mask: np.ndarray | Mask, window: Corners) -> np.ndarray:
-    """The part of a mask inside a window, on its side: bool [x1 - x0, y1 - y0].
-
-    Runs go down the columns, so a run-length mask unrolls into columns, and only those asked for.
-    Outline and disc are the same after a transposition, so F is too.
-    """
-    x0, y0, x1, y1 = window
-    if not isinstance(mask, Mask):
-        return np.asarray(mask[y0:y1, x0:x1] != 0).T
-    ends = np.cumsum(rle.runs(mask.counts)).clip(x0 * mask.height, x1 * mask.height)
-    lengths = np.diff(ends, prepend=x0 * mask.height)
-    pixels = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-    return pixels.reshape(x1 - x0, mask.height)[:, y0:y1]
 
 
 def _bits(outline: np.ndarray, gap: int) -> int:

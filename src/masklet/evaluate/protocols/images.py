@@ -67,13 +67,16 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Each object's IoU by prompt: "1", "3", "5" (clicks), "best3", "box"; with what the model thought.
 
-    Rows also hold the object's `area` and its `candidates`: [predicted, true IoU] of each after one click.
+    Rows also hold the `object`'s number in the picture, its `area` and its `candidates`: [predicted, true
+    IoU] of each after one click.
     """
-    true = [mask for mask in picture.masks if mask.area >= max(least_area, 1)]
+    chosen = [k for k, mask in enumerate(picture.masks) if mask.area >= max(least_area, 1)]
     rows: list[dict[str, Any]] = []
     session = segmenter.image(picture.image)
-    for start in range(0, len(true), BATCH):
-        rows += _measure(session, true[start : start + BATCH], counts)
+    for start in range(0, len(chosen), BATCH):
+        part = chosen[start : start + BATCH]
+        found = _measure(session, [picture.masks[k] for k in part], counts)
+        rows += [{"object": k, **row} for k, row in zip(part, found, strict=True)]
     return rows
 
 
@@ -136,9 +139,7 @@ def image_summary(scores: Sequence[SequenceScore], counts: Sequence[int] = COUNT
     pairs = np.array([pair for row in rows for pair in row["candidates"]]).reshape(-1, 2)
     if len(pairs):
         figures["iou_rank_correlation"] = calibration.rank_correlation(pairs[:, 0], pairs[:, 1])
-        figures["iou_calibration_error"] = calibration.calibration(
-            np.clip(pairs[:, 0], 0, 1), pairs[:, 1]
-        ).error
+        figures["iou_calibration_error"] = calibration.calibration(pairs[:, 0], pairs[:, 1]).error
     seconds = sum(score.seconds or 0 for score in good)
     return figures | {
         "objects": len(rows),

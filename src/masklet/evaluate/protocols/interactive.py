@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,11 +21,10 @@ from masklet.evaluate.metrics import aggregate
 from masklet.evaluate.protocols.opening import Load, described, open_frames
 from masklet.evaluate.protocols.prompting import correct, iou_of
 from masklet.evaluate.protocols.robustness import Variant
-from masklet.evaluate.protocols.semi import worst_frames
 from masklet.evaluate.readers.dataset import VideoSet
 from masklet.evaluate.readers.truth import INTERACTIVE, Truth
 from masklet.evaluate.results import ObjectScore, SequenceScore
-from masklet.evaluate.score import score_video
+from masklet.evaluate.score import score_video, worst_frames
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.segmenter import Segmenter
 from masklet.predict.session import VideoSession
@@ -103,10 +102,11 @@ class Interactive:
         return SequenceScore(
             name,
             objects,
-            frames=len(truth.names) * len(rounds),
-            seconds=time.perf_counter() - begin,
+            frames=len(truth.names),
+            # Not `seconds`: scoring and clicking are in it, so it says nothing about frames a second.
             details={
                 "engine": described(self.segmenter),
+                "wall_seconds": time.perf_counter() - begin,
                 "rounds": rounds,
                 "worst": worst_frames(truth, objects, masks),
             },
@@ -138,31 +138,54 @@ class Interactive:
                 yield online_pass(session, truth, self.annotator, limit)
 
 
+Mend = Callable[[VideoSession, int, int, Mask | None], int]
+"""(session, frame, object, mask shown there or None) → clicks used: what is done where the pass stops."""
+
+Bar = Callable[[int, int], float]
+"""(object, frame) → IoU below which the annotator stops there."""
+
+
 def online_pass(
-    session: VideoSession, truth: Truth, annotator: Annotator, limit: int
+    session: VideoSession,
+    truth: Truth,
+    annotator: Annotator,
+    limit: int,
+    *,
+    mend: Mend | None = None,
+    bar: Bar | None = None,
 ) -> tuple[Masks, dict[int, Effort]]:
     """Watch a video once, pausing to prompt objects as they appear and to correct them when they are lost.
 
     limit     most frames corrected an object, the one it appears on included
+    mend      what is done on a frame; None clicks as the annotator says
+    bar       None is the annotator's threshold everywhere
     returns   the masks as they were shown, and the effort spent on each object
     """
+
+    def clicked(session: VideoSession, frame: int, object_id: int, shown: Mask | None) -> int:
+        true = truth.mask(object_id, frame)
+        return correct(session, frame, object_id, true, shown, annotator.clicks)
+
+    def flat(object_id: int, frame: int) -> float:
+        return annotator.threshold
+
+    do, least = mend or clicked, bar or flat
     efforts = {object_id: Effort() for object_id in truth.objects}
     appears = {object_id: truth.appears(object_id) for object_id in truth.objects}
     masks: Masks = defaultdict(dict)
     pause: int | None = min(appears.values())
     while pause is not None:
         for object_id in truth.objects:
-            if appears[object_id] == pause or _is_lost(
-                truth, masks, efforts, object_id, pause, annotator, limit
-            ):
-                shown = masks[object_id].get(pause)
-                _interact(session, truth, pause, object_id, shown, efforts[object_id], annotator)
+            if appears[object_id] == pause or _is_lost(truth, masks, efforts, object_id, pause, least, limit):
+                effort = efforts[object_id]
+                effort.clicks += do(session, pause, object_id, masks[object_id].get(pause))
+                effort.frames.add(pause)
         start, pause = pause, None
         for frame, found in session.propagate("forward", start=start):
             for object_id in found:
                 masks[object_id][frame.index] = found[object_id]
             here = [o for o in truth.objects if appears[o] == frame.index > start]
-            lost = [o for o in found if _is_lost(truth, masks, efforts, o, frame.index, annotator, limit)]
+            lost = [o for o in found if _is_lost(truth, masks, efforts, o, frame.index, least, limit)]
             if here or lost:
                 pause = frame.index
                 break
@@ -175,7 +198,7 @@ def _is_lost(
     efforts: dict[int, Effort],
     object_id: int,
     frame: int,
-    annotator: Annotator,
+    bar: Bar,
     limit: int,
 ) -> bool:
     """Whether the annotator would stop here for this object."""
@@ -185,7 +208,7 @@ def _is_lost(
     if frame not in truth.annotated[object_id]:
         return False
     shown = masks[object_id].get(frame)
-    return iou_of(shown, truth.mask(object_id, frame)) < annotator.threshold
+    return iou_of(shown, truth.mask(object_id, frame)) < bar(object_id, frame)
 
 
 def _worst_frame(

@@ -6,15 +6,14 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from masklet.evaluate.protocols.opening import Load, described, open_frames
 from masklet.evaluate.protocols.prompting import FirstPrompt
 from masklet.evaluate.protocols.robustness import Variant
 from masklet.evaluate.readers.dataset import VideoSet
 from masklet.evaluate.readers.truth import Truth
-from masklet.evaluate.results import ObjectScore, SequenceScore
-from masklet.evaluate.score import Predictions, score_video
+from masklet.evaluate.results import SequenceScore
+from masklet.evaluate.score import score_video, worst_frames
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.segmenter import Segmenter
 from masklet.predict.session import VideoSession
@@ -41,6 +40,7 @@ class SemiSupervised:
     def __call__(self, name: str) -> SequenceScore:
         assert self.segmenter is not None
         truth = self.videos.truth(name)
+        truth.check_counted(self.videos.convention)
         with open_frames(self.videos, truth, self.variant) as source:
             begin = time.perf_counter()
             with self.segmenter.video(source, policy=self.policy) as session:
@@ -87,24 +87,3 @@ def track(session: VideoSession, truth: Truth, objects: Sequence[int], prompt: F
             found.iou[object_id][frame.index] = masks.iou[object_id]
             found.occlusion[object_id][frame.index] = masks.occlusion[object_id]
     return replace(found, frames=frames)
-
-
-def worst_frames(truth: Truth, objects: Sequence[ObjectScore], masks: Predictions) -> list[dict[str, Any]]:
-    """Each object's worst counted frame with the mask given there, for the failure gallery."""
-    rows = []
-    for one in objects:
-        if not one.frames:
-            continue
-        row = min(range(len(one.frames)), key=lambda k: one.j[k] + one.f[k])
-        position = one.frames[row]
-        mask = masks.get(one.object_id, {}).get(position) or Mask.empty(truth.height, truth.width)
-        rows.append(
-            {
-                "object_id": one.object_id,
-                "position": position,
-                "j": one.j[row],
-                "f": one.f[row],
-                "mask": {"size": [mask.height, mask.width], "counts": mask.counts.decode("ascii")},
-            }
-        )
-    return rows

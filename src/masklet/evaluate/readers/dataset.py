@@ -67,7 +67,7 @@ class VideoSet:
             names=names,
             masks=by_object,  # type: ignore[arg-type]
             annotated=dict.fromkeys(by_object, positions),
-            categories=self._categories(name),
+            categories=self.categories(name),
         )
 
     def frame_names(self, name: str) -> tuple[str, ...]:
@@ -85,18 +85,33 @@ class VideoSet:
 
     def _sav(self, name: str, folder: Path) -> Truth:
         if folder.is_dir():
-            return read_object_folders(folder, self.frame_names(name))
-        return read_json(self.layout.annotations / f"{name}_manual.json")
+            return read_object_folders(folder, self.frame_names(name)).seen()
+        return read_json(self.layout.annotations / f"{name}_manual.json").seen()
 
-    def _categories(self, name: str) -> dict[int, str]:
+    def categories(self, name: str) -> dict[int, str]:
+        """Object id → category as YouTube-VOS's meta.json has it; empty where that says nothing.
+
+        raises   DataError when the file is there but damaged
+        """
         meta = self.layout.root / "meta.json"
-        if self.format != "ytvos" or not meta.is_file():
+        if not meta.is_file():
             return {}
         try:
-            objects = json.loads(meta.read_text(encoding="utf-8"))["videos"][name]["objects"]
-            return {int(key): str(value["category"]) for key, value in objects.items()}
-        except (ValueError, KeyError, TypeError):
-            return {}
+            videos = json.loads(meta.read_text(encoding="utf-8"))["videos"]
+            objects = videos.get(name, {}).get("objects", {})
+            return {int(key): str(one["category"]) for key, one in objects.items() if "category" in one}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{meta} is damaged; expected videos → name → objects → id → category ({error})"
+            ) from error
+
+    def check_categories(self) -> None:
+        """Raise DataError unless some object has a category: G cannot be computed without."""
+        if not any(self.categories(name) for name in self.names):
+            raise DataError(
+                f"G needs categories of the objects: expected meta.json in {self.layout.root}, as "
+                "YouTube-VOS has it; without one leave the seen categories out"
+            )
 
 
 def open_videos(
@@ -113,6 +128,10 @@ def open_videos(
         raise ConfigError(f"format {format} is unknown; choose one of {', '.join(CONVENTIONS)}")
     root = Path(root)
     if format == "sav" and root.is_dir() and any(root.glob("*_manual.json")):
+        if split is not None:
+            raise ConfigError(
+                f"{root} holds masklets in JSON, which have no list {split}; leave the split out"
+            )
         names = tuple(sorted(p.name.removesuffix("_manual.json") for p in root.glob("*_manual.json")))
         return VideoSet(format, Layout(root, root, root), names, SAV)
     layout = find_layout_or_bare(root, need_frames=need_frames)

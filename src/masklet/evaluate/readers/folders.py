@@ -13,8 +13,8 @@ from pathlib import Path
 
 from masklet.errors import DataError
 
-FRAMES = ("JPEGImages", "JPEGImages_24fps", "imgs")
-ANNOTATIONS = ("Annotations", "Annotations_6fps", "panomasks")
+FRAMES = ("JPEGImages", "JPEGImages_24fps", "imgs", "images")
+ANNOTATIONS = ("Annotations", "Annotations_6fps", "panomasks", "panomasksRGB")
 RESOLUTION = re.compile(r"^(\d+p|Full-Resolution)$")
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 SPLITS = ("", "valid", "val", "train", "test")
@@ -27,6 +27,12 @@ class Layout:
     root: Path
     annotations: Path
     frames: Path | None
+
+    @property
+    def name(self) -> str:
+        """Of the data set, for reports; a folder named after a split says whose split it is."""
+        root = self.root.resolve()
+        return f"{root.parent.name}/{root.name}" if root.name in SPLITS else root.name
 
 
 def find_layout(root: str | Path, *, need_frames: bool = True) -> Layout:
@@ -44,7 +50,10 @@ def find_layout(root: str | Path, *, need_frames: bool = True) -> Layout:
             continue
         frames = _first(place, FRAMES)
         if frames is None and need_frames:
-            raise DataError(f"{place} has {annotations.name} but no frames; expected {FRAMES[0]} beside it")
+            raise DataError(
+                f"{place} has {annotations.name} but no frames; expected {FRAMES[0]} beside it, "
+                f"found {_listing(place)}"
+            )
         below = _resolution(annotations)
         if frames is not None and below != annotations:
             frames = frames / below.name if (frames / below.name).is_dir() else _resolution(frames)
@@ -54,15 +63,19 @@ def find_layout(root: str | Path, *, need_frames: bool = True) -> Layout:
 
 
 def sequences(layout: Layout, split: str | None = None) -> tuple[str, ...]:
-    """Names of the sequences: those of ImageSets/…/SPLIT.txt, or every folder of annotations.
+    """Names of the sequences: those of ImageSets/…/SPLIT.txt or SPLIT.txt, or every folder of annotations.
 
     raises   DataError when the list is missing or empty
     """
     present = sorted(p.name for p in layout.annotations.iterdir() if p.is_dir())
     if split is not None:
         lists = sorted((layout.root / "ImageSets").rglob(f"{split}.txt"))
+        lists += [p for p in (layout.root / f"{split}.txt",) if p.is_file()]
         if not lists:
-            raise DataError(f"split {split} is unknown: no {split}.txt below {layout.root / 'ImageSets'}")
+            raise DataError(
+                f"split {split} is unknown: no {split}.txt in {layout.root} or below its ImageSets, "
+                f"found {_listing(layout.root)}"
+            )
         listed = lists[-1].read_text(encoding="utf-8").split("\n")
         # DAVIS 2016 lists pairs of files; the sequence is the folder's name.
         names = [Path(line.split()[0]).parent.name or line.strip() for line in listed if line.strip()]

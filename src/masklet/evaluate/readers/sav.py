@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from masklet.data.coco import decode_segmentation
 from masklet.errors import DataError, MaskError
 from masklet.evaluate.readers.folders import natural, pictures
 from masklet.evaluate.readers.palette import read_ids
@@ -20,6 +20,8 @@ STRIDE = 4
 
 def read_object_folders(folder: Path, names: tuple[str, ...] = ()) -> Truth:
     """<video>/<object>/<frame>.png, each black and white, each object with frames of its own.
+
+    Objects whose pictures are all black are there too; `Truth.seen` leaves them out.
 
     names    of the video's frames; empty takes the union of the annotated ones
     raises   DataError when there is no object, or pictures do not fit
@@ -52,15 +54,13 @@ def read_object_folders(folder: Path, names: tuple[str, ...] = ()) -> Truth:
     if len(sizes) > 1:
         raise DataError(f"mask pictures in {folder} differ in size: {sorted(sizes)}")
     height, width = sizes.pop()
-    # an object whose pictures are all black was never seen
-    seen = {o for o, frames in masks.items() if not all(m.is_empty for m in frames.values())}
     return Truth(
         name=folder.name,
         height=height,
         width=width,
         names=names,
-        masks={o: masks[o] for o in masks if o in seen},
-        annotated={o: annotated[o] for o in masks if o in seen},
+        masks=masks,
+        annotated=annotated,
     )
 
 
@@ -76,9 +76,8 @@ def read_json(path: Path) -> Truth:
         masks: dict[int, dict[int, Mask]] = {int(i): {} for i in ids}
         for step, row in enumerate(frames):
             for object_id, code in zip(ids, row, strict=True):
-                mask = _mask(code, height, width)
-                if not mask.is_empty:
-                    masks[int(object_id)][step * STRIDE] = mask
+                if code is not None:
+                    masks[int(object_id)][step * STRIDE] = decode_segmentation(code, (height, width))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, MaskError) as error:
@@ -88,7 +87,6 @@ def read_json(path: Path) -> Truth:
         ) from error
     positions = tuple(step * STRIDE for step in range(len(frames)))
     total = max(count, positions[-1] + 1 if positions else 0)
-    masks = {o: found for o, found in masks.items() if found}
     return Truth(
         name=path.stem.removesuffix("_manual").removesuffix("_auto"),
         height=height,
@@ -97,14 +95,3 @@ def read_json(path: Path) -> Truth:
         masks=masks,
         annotated=dict.fromkeys(masks, positions),
     )
-
-
-def _mask(code: dict[str, Any] | None, height: int, width: int) -> Mask:
-    if code is None:
-        return Mask.empty(height, width)
-    if list(code["size"]) != [height, width]:
-        raise MaskError(f"mask is {code['size'][1]}×{code['size'][0]}, the video {width}×{height}")
-    counts = code["counts"]
-    mask = Mask(counts.encode("ascii") if isinstance(counts, str) else counts, height, width)
-    mask.to_array()  # checks the runs: a damaged code is better named here than scored as noise
-    return mask

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from masklet.errors import UnknownObjectError
+from masklet.errors import DataError, UnknownObjectError
 from masklet.types import Mask
 
 
@@ -83,6 +83,27 @@ class Truth:
     def objects(self) -> tuple[int, ...]:
         """Ids of all objects, sorted."""
         return tuple(sorted(self.masks))
+
+    def seen(self) -> Truth:
+        """Without the objects that no frame shows.
+
+        raises   DataError when none is left
+        """
+        kept = {o: found for o, found in self.masks.items() if not all(m.is_empty for m in found.values())}
+        if not kept:
+            raise DataError(f"sequence {self.name} has no object: every mask of it is empty")
+        return replace(self, masks=kept, annotated={o: self.annotated[o] for o in kept})
+
+    def check_counted(self, convention: Convention) -> None:
+        """Raise DataError when the convention counts no frame at all, so that nothing can be scored."""
+        objects = self.counted_objects(convention)
+        if any(self.counted_frames(convention, o) for o in objects):
+            return
+        frames = sorted({p for positions in self.annotated.values() for p in positions})
+        raise DataError(
+            f"sequence {self.name}: no frame counts; masks are on {len(frames)} of {len(self.names)} frames "
+            f"({self.names[frames[0]]} to {self.names[frames[-1]]}), and the rule is: {convention.words}"
+        )
 
     def mask(self, object_id: int, position: int) -> Mask:
         """The true mask; empty where the object is not seen."""

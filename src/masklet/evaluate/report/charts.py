@@ -43,8 +43,13 @@ def bars(values: Mapping[str, Sequence[float]], labels: Sequence[str], *, unit: 
     return "".join([*parts, "</svg>", _legend(labels) if len(labels) > 1 else "", _caption(unit)])
 
 
-def lines(series: Series, *, x: str, y: str, join: bool = True, diagonal: bool = False) -> str:
-    """Curves, or points with their label beside them when `join` is False; y may be any range."""
+def lines(
+    series: Series, *, x: str, y: str, join: bool = True, diagonal: bool = False, dots: bool = True
+) -> str:
+    """Curves, or points with their label beside them when `join` is False; y may be any range.
+
+    dots   mark every point of a curve; too much for hundreds of them
+    """
     points = [point for values in series.values() for point in values if all(map(math.isfinite, point))]
     if not points:
         return "<p>nothing to plot</p>"
@@ -70,7 +75,8 @@ def lines(series: Series, *, x: str, y: str, join: bool = True, diagonal: bool =
         if join and len(good) > 1:
             path = " ".join(f"{a:.1f},{b:.1f}" for a, b in good)
             parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="{colour}"/>' for a, b in good]
+        if dots or len(good) == 1:
+            parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="{colour}"/>' for a, b in good]
         if not join:
             parts += [_label_beside(a, b, label) for a, b in good]
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x, "middle"))

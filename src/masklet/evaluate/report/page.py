@@ -93,7 +93,10 @@ def _plots(documents: Sequence[Document]) -> list[str]:
     curves = {d.title: d.summary["curve"] for d in documents if d.summary.get("curve")}
     if curves:
         for key, label in (("clicks", "clicks an object"), ("seconds", "annotation time an object, seconds")):
-            points = {name: [(row[key], 100 * row["J&F"]) for row in rows] for name, rows in curves.items()}
+            points = {
+                name: [(row[key], 100 * row["J&F"]) for row in rows if row["J&F"] is not None]
+                for name, rows in curves.items()
+            }
             parts.append(f"<h2>J&amp;F against {escape(label)}</h2>" + charts.lines(points, x=label, y="J&F"))
     if first.kind == "images":
         counts = {d.title: _click_points(d.summary) for d in documents}
@@ -129,7 +132,8 @@ def _sequence_bars(documents: Sequence[Document]) -> str:
 
 
 def _click_points(summary: Mapping[str, Any]) -> list[tuple[float, float]]:
-    named = [(int(key.split("_")[0]), value) for key, value in summary.items() if "_click" in key]
+    # A figure that does not exist is NaN in memory and null in a file.
+    named = [(int(k.split("_")[0]), v) for k, v in summary.items() if "_click" in k and v is not None]
     return [(float(count), 100 * float(value)) for count, value in sorted(named)]
 
 

@@ -1,0 +1,217 @@
+"""The four verbs as modules that can be exported: fixed input size, any number of objects.
+
+They differ from `Sam2` in what suits a graph: positions are constants, memories come in one array, and
+a rotation is two products instead of a shuffle of channel pairs (exact; see `Turned`).
+Letters: S the input size, h = w = S/16, C the width, c the memory width, O objects, N memories,
+P pointers, T tokens.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from masklet.model.hiera import Hiera
+from masklet.model.layers import attend
+from masklet.model.memory_attention import Angles, RotaryAttention
+from masklet.model.positions import rotary_angles, sine_distance, sine_map
+from masklet.model.sam2 import PIXEL_MEAN, PIXEL_STD, Sam2
+
+
+class Encode(nn.Module):
+    """uint8 [1, S, S, 3] → stride16 [1, C, h, w], stride8 [1, C/4, 2h, 2w], stride4 [1, C/8, 4h, 4w]."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: Sam2) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("mean", 255 * torch.tensor(PIXEL_MEAN)[:, None, None])
+        self.register_buffer("std", 255 * torch.tensor(PIXEL_STD)[:, None, None])
+        trunk, tokens = model.image_encoder.trunk, model.config.input_size // 4
+        if isinstance(trunk, Hiera):
+            # As a constant: a graph that stretches it anew takes minutes to compile.
+            positions = trunk.positions(tokens, tokens).detach()
+            setattr(trunk, "positions", lambda height, width: positions)  # noqa: B010
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        pixels = (image.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        features = self.model.encode(pixels)
+        return features.stride16, features.stride8, features.stride4
+
+
+class Turned(nn.Module):
+    """A projection followed by its rotary rotation: y = (W x + b) · cos + (J W x + J b) · sin.
+
+    J turns every channel pair (a, b) into (-b, a). Both products are one linear layer of twice the width.
+    """
+
+    cosine: Tensor
+    sine: Tensor
+
+    def __init__(self, projection: nn.Linear, cosine: Tensor, sine: Tensor) -> None:
+        super().__init__()
+        weight, bias = projection.weight.detach(), projection.bias.detach()
+        self.both = nn.Linear(weight.shape[1], 2 * weight.shape[0])
+        with torch.no_grad():
+            self.both.weight.copy_(torch.cat((weight, _turn(weight))))
+            self.both.bias.copy_(torch.cat((bias, _turn(bias))))
+        self.register_buffer("cosine", cosine.repeat_interleave(2, dim=1))
+        self.register_buffer("sine", sine.repeat_interleave(2, dim=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[…, h · w, inputs] → […, h · w, C], each row turned by its place."""
+        straight, turned = self.both(x).chunk(2, dim=-1)
+        return straight * self.cosine + turned * self.sine
+
+
+def _turn(rows: Tensor) -> Tensor:
+    """(a, b) → (-b, a) in neighbouring rows."""
+    pairs = rows.unflatten(0, (-1, 2))
+    return torch.stack((-pairs[:, 1], pairs[:, 0]), dim=1).flatten(0, 1)
+
+
+class Attend(nn.Module):
+    """One `RotaryAttention` with its rotations worked in."""
+
+    def __init__(self, attention: RotaryAttention, angles: Angles, key_angles: Angles) -> None:
+        super().__init__()
+        self.query = Turned(attention.q_proj, *angles)
+        self.key = Turned(attention.k_proj, *key_angles)
+        self.k_proj = attention.k_proj
+        self.v_proj = attention.v_proj
+        self.out_proj = attention.out_proj
+
+    def read(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """q [O or 1, h · w, C], k [O, K, C], v [O, K, c] → [O, h · w, C]."""
+        return self.out_proj(self.v_proj(attend(q[:, None], k[:, None], v[:, None])[:, 0]))
+
+
+class Condition(nn.Module):
+    """Features read memory; see `Sam2.condition`.
+
+    stride16    [1, C, h, w]
+    memories    [O, N, m, c], m = h · w / pool² places; slots int64 [N]
+    pointers    [O, P, C], distances float32 [P]
+    returns     [O, C, h, w]
+
+    What an object reads does not matter before the first look at memory, so until then all objects are
+    computed as one.
+    """
+
+    place: Tensor
+    memory_place: Tensor
+    slot_table: Tensor
+
+    def __init__(self, model: Sam2) -> None:
+        super().__init__()
+        config = model.config
+        side = config.input_size // 16
+        small = side // config.memory_pool
+        self.config = config
+        self.side = side
+        self.pieces = config.width // config.memory_width
+        self.register_buffer("place", 0.1 * sine_map(side, side, config.width).flatten(1).T)
+        self.register_buffer("memory_place", sine_map(small, small, config.memory_width).flatten(1).T)
+        # Slot 0 (prompted) has the last embedding, slot k the k-th: the published order.
+        self.register_buffer("slot_table", model.memory_slot_embed.detach()[:, 0].roll(1, dims=0))
+        if config.pointer_time:
+            self.pointer_time = model.pointer_time_proj
+        self.layers = model.memory_attention.layers
+        self.norm = model.memory_attention.norm
+        angles = rotary_angles(side, side, config.width)
+        memory_angles = rotary_angles(small, small, config.width, pool=config.memory_pool)
+        self.own = nn.ModuleList(Attend(layer.self_attn, angles, angles) for layer in self.layers)
+        self.cross = nn.ModuleList(
+            Attend(layer.cross_attn_image, angles, memory_angles) for layer in self.layers
+        )
+
+    def forward(
+        self, stride16: Tensor, memories: Tensor, slots: Tensor, pointers: Tensor, distances: Tensor
+    ) -> Tensor:
+        x = stride16.flatten(2).transpose(1, 2) + self.place
+        maps = memories + self.memory_place + self.slot_table[slots]
+        pointer_values = pointers.reshape(pointers.shape[0], -1, self.config.memory_width)
+        pointer_keys = pointer_values + self._times(distances)
+        values = torch.cat((memories.flatten(1, 2), pointer_values), dim=1)
+        for layer, own, cross in zip(self.layers, self.own, self.cross, strict=True):
+            y = layer.norm1(x)
+            x = x + own.read(own.query(y), own.key(y), y)
+            keys = torch.cat((cross.key(maps).flatten(1, 2), cross.k_proj(pointer_keys)), dim=1)
+            x = x + cross.read(cross.query(layer.norm2(x)), keys, values)
+            x = x + layer.linear2(F.relu(layer.linear1(layer.norm3(x))))
+        return self.norm(x).transpose(1, 2).unflatten(2, (self.side, self.side))
+
+    def _times(self, distances: Tensor) -> Tensor:
+        """float32 [P] → codes [1, P · pieces, c], one for each piece of a pointer."""
+        if not self.config.pointer_time:
+            return torch.zeros(1, 1, self.config.memory_width)
+        reach = float(self.config.pointer_limit - 1)
+        codes = self.pointer_time(sine_distance(distances / reach, self.config.width))
+        return codes[:, None].expand(-1, self.pieces, -1).reshape(1, -1, self.config.memory_width)
+
+
+class Dense(nn.Module):
+    """An earlier answer's logits [O, 1, 4h, 4w] → what is added to the features [O, C, h, w]."""
+
+    def __init__(self, model: Sam2) -> None:
+        super().__init__()
+        self.mask_downscaling = model.prompt_encoder.mask_downscaling
+
+    def forward(self, prior: Tensor) -> Tensor:
+        return self.mask_downscaling(prior)
+
+
+class Decode(nn.Module):
+    """All four candidates; which of them answer is the caller's.
+
+    image       [O, C, h, w] conditioned features plus the dense prompt
+    stride8     [1, C/4, 2h, 2w], stride4 [1, C/8, 4h, 4w]
+    points      [O, T, 2] unit coordinates, labels int64 [O, T], T >= 1: without points one of label -1
+    returns     logits [O, 4, 4h, 4w], iou [O, 4], pointers [O, 4, C], occlusion [O, 1]
+    """
+
+    grid: Tensor
+    nothing: Tensor
+
+    def __init__(self, model: Sam2) -> None:
+        super().__init__()
+        self.model = model
+        side = model.config.input_size // 16
+        self.half_pixel = 0.5 / model.config.input_size
+        self.register_buffer("grid", model.prompt_encoder.pe_layer.grid(side, side).detach())
+        self.register_buffer("nothing", torch.zeros(1, 1, 1, 1))
+
+    def forward(
+        self, image: Tensor, stride8: Tensor, stride4: Tensor, points: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        tokens = self.model.prompt_encoder.tokens(points + self.half_pixel, labels)
+        out = self.model.mask_decoder(image, stride8, stride4, tokens, self.nothing, self.grid)
+        return out.logits, out.iou, self.model._pointers(out.tokens, out.occlusion), out.occlusion
+
+
+class Remember(nn.Module):
+    """Masks become memories; see `Sam2.remember`.
+
+    stride16    [1, C, h, w]
+    logits      [O, 1, 4h, 4w]; occlusion [O, 1]
+    binary      bool [1]
+    returns     [O, m, c]
+    """
+
+    def __init__(self, model: Sam2) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, stride16: Tensor, logits: Tensor, occlusion: Tensor, binary: Tensor) -> Tensor:
+        masks = F.interpolate(logits, scale_factor=4.0, mode="bilinear", align_corners=False)
+        masks = torch.where(binary, (masks > 0).float(), masks.sigmoid())
+        # Spelled out: left to broadcasting, the graph gave two objects one memory (OpenVINO 2026.4, CPU).
+        seen = stride16.expand(logits.shape[0], -1, -1, -1)
+        memory = self.model.memory_encoder(seen, masks * 20 - 10).flatten(2).transpose(1, 2)
+        if self.model.config.no_object_embed:
+            absent = (occlusion <= 0).float()[:, :, None]
+            memory = memory + absent * self.model.no_object_embed
+        return memory

@@ -1,0 +1,112 @@
+"""An exported model on disk: a card, a few tables, and a graph for each verb; and where such folders lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from masklet.errors import CheckpointError
+from masklet.model.registry import cache_folder, weights_folder
+
+FORMAT = 1
+"""Raised when graphs of an earlier export can no longer be run."""
+
+CARD = "card.json"
+TABLES = "tables.safetensors"
+GRAPHS = ("encode", "condition", "dense", "decode", "remember")
+FILES = (TABLES, *(f"{name}{end}" for name in GRAPHS for end in (".xml", ".bin")))
+"""What stands beside the card."""
+
+
+@dataclass(frozen=True)
+class GraphCard:
+    """What an exported model says about itself."""
+
+    format: int
+    """`FORMAT` when it was written."""
+    name: str
+    """The checkpoint's name."""
+    input_size: int
+    """S: the only size the graphs take."""
+    own_size: int
+    """The size the checkpoint was made for."""
+    slots: int
+    pointer_limit: int
+    stability_delta: float
+    stability_threshold: float
+    source: str = ""
+    """`fingerprint` of the checkpoint files it was exported from; empty when unknown."""
+
+
+def write_card(path: Path, card: GraphCard) -> None:
+    path.write_text(json.dumps(asdict(card), indent=2) + "\n")
+
+
+def read_card(folder: str | Path) -> GraphCard:
+    """The card of an exported model; CheckpointError when the folder is not one, or is of another format."""
+    folder = Path(folder)
+    again = "export it again with `masklet export`"
+    try:
+        card = GraphCard(**json.loads((folder / CARD).read_text()))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder} is not an exported model: it has no {CARD}; {again}") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{folder / CARD} cannot be read: {error}; {again}") from error
+    if card.format != FORMAT:
+        raise CheckpointError(f"{folder} has format {card.format}, this masklet runs {FORMAT}; {again}")
+    if lost := [name for name in FILES if not (folder / name).is_file()]:
+        raise CheckpointError(f"{folder} lacks {', '.join(lost)}; {again}")
+    return card
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether a path is the folder of an exported model."""
+    return (Path(path) / CARD).is_file()
+
+
+def exports_folder() -> Path:
+    """Where exported models of this user go."""
+    return cache_folder() / "openvino"
+
+
+def compiled_folder() -> Path:
+    """Where OpenVINO keeps what it compiled for this machine."""
+    return cache_folder() / "openvino-compiled"
+
+
+def folder_name(name: str, input_size: int) -> str:
+    return f"{name}-{input_size}"
+
+
+def find(name: str, input_size: int | None, checkpoints: Sequence[Path]) -> Path | None:
+    """The exported folder of a checkpoint, with the package or in the cache; None when there is none.
+
+    input_size    None: the size the checkpoint was made for
+    checkpoints   the files it must have been exported from; those that are not on disk are not asked
+    """
+    present = all(path.is_file() for path in checkpoints)
+    wanted = fingerprint(checkpoints) if present and checkpoints else None
+    for home in (weights_folder(), exports_folder()):
+        for folder in sorted(home.glob(f"{name}-*/")):
+            try:
+                card = read_card(folder)
+            except CheckpointError:
+                continue  # of an older version, or half a copy: as good as not there
+            size = card.own_size if input_size is None else input_size
+            ours = folder.name == folder_name(name, size) and card.input_size == size
+            if ours and (wanted is None or card.source == wanted):
+                return folder
+    return None
+
+
+def fingerprint(checkpoints: Iterable[str | Path]) -> str:
+    """SHA-256 of checkpoint files, one after another: graphs of other weights must not pass for theirs."""
+    digest = hashlib.sha256()
+    for path in checkpoints:
+        with Path(path).open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()

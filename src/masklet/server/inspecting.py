@@ -1,0 +1,155 @@
+"""What a new file is: judged by its content, and looked through in a process that may die of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from masklet.errors import MaskletError, VideoError
+from masklet.server.problems import Refusal
+from masklet.server.settings import Limits
+
+HEAD_BYTES = 512
+"""How much of a file tells what it is."""
+
+_BY_START = (
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"\x89PNG\r\n\x1a\n", ".png"),
+    (b"BM", ".bmp"),
+    (b"II*\x00", ".tif"),
+    (b"MM\x00*", ".tif"),
+    (b"GIF8", ".gif"),
+    (b"\x1aE\xdf\xa3", ".mkv"),  # Matroska and WebM
+    (b"OggS", ".ogv"),
+    (b"FLV\x01", ".flv"),
+    (b"\x00\x00\x01\xba", ".mpg"),
+    (b"\x00\x00\x01\xb3", ".mpg"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", ".wmv"),
+)
+_QUICKTIME_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+PHOTO_SUFFIXES = frozenset({".jpg", ".png", ".bmp", ".tif", ".webp"})
+
+
+def suffix_of(head: bytes) -> str:
+    """The suffix that fits a file's first bytes; raises VideoError for what is neither video nor picture.
+
+    Names are not asked: text that a decoder would follow to other files (playlists) is turned away here.
+    """
+    for start, suffix in _BY_START:
+        if head.startswith(start):
+            return suffix
+    if head[4:8] in _QUICKTIME_BOXES:
+        return ".mp4"
+    if head.startswith(b"RIFF") and head[8:12] in (b"AVI ", b"WEBP"):
+        return ".avi" if head[8:12] == b"AVI " else ".webp"
+    if head[:1] == b"G" and (len(head) <= 188 or head[188:189] == b"G"):
+        return ".ts"
+    raise VideoError(
+        "the file is neither a video nor a picture of a known kind; convert it to MP4, JPEG or PNG"
+    )
+
+
+def inspect(path: Path, limits: Limits, *, isolate: bool) -> dict[str, Any]:
+    """Facts about a file that was just stored; raises VideoError or Refusal when it is not to be kept.
+
+    isolate   look in a process of its own, with bounds on memory and time
+    """
+    facts = _in_process(path, limits) if isolate else facts_of(path)
+    _check(facts, limits)
+    return facts
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """Size, frames, rate and sound of a video or picture file; decodes its first and last frame."""
+    from masklet.video.source import open_source
+
+    source = open_source(path)
+    try:
+        frames = len(source)
+        source[0]
+        times = getattr(source, "times", None)
+        last = float(times[-1]) if times is not None else 0.0
+        rate = source.rate
+        photo = path.suffix in PHOTO_SUFFIXES
+        return {
+            "kind": "photo" if photo else "video",
+            "width": source.width,
+            "height": source.height,
+            "frames": frames,
+            "rate": None if rate is None else float(rate),
+            "rate_exact": None if rate is None else str(rate),
+            "duration": 0.0 if photo else round(last + (1 / float(rate) if rate else 0.0), 6),
+            "bytes": path.stat().st_size,
+            "sound": not photo and has_sound(path),
+            "damage": getattr(source, "damage", None),
+        }
+    finally:
+        source.close()
+
+
+def has_sound(path: Path) -> bool:
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            return bool(container.streams.audio)
+    except (av.FFmpegError, OSError):
+        return False
+
+
+def _check(facts: dict[str, Any], limits: Limits) -> None:
+    for what, value, most in (
+        ("frames", facts["frames"], limits.frames),
+        ("pixels a frame", facts["width"] * facts["height"], limits.pixels),
+        ("seconds", facts["duration"], limits.duration_s),
+    ):
+        if value > most:
+            raise Refusal("too_large", f"the video has {value:g} {what}; this server takes up to {most:g}")
+
+
+def _in_process(path: Path, limits: Limits) -> dict[str, Any]:
+    command = [sys.executable, "-m", __name__, str(path), str(limits.probe_bytes), str(int(limits.probe_s))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=limits.probe_s, env=environment, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise VideoError(f"the file takes longer than {limits.probe_s:g} s to look through") from error
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError as error:
+        raise VideoError("the file brings the decoder down; re-encode it and try again") from error
+    if "error" in answer:
+        raise VideoError(answer["error"])
+    return answer
+
+
+def _bound(most_bytes: int, seconds: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows: the time limit of the parent is what remains
+        return
+    for what, most in ((resource.RLIMIT_AS, most_bytes), (resource.RLIMIT_CPU, seconds)):
+        _, hard = resource.getrlimit(what)
+        resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _main(path: str, most_bytes: str, seconds: str) -> None:
+    _bound(int(most_bytes), int(seconds))
+    try:
+        answer = facts_of(Path(path))
+    except MaskletError as error:
+        answer = {"error": str(error).replace(path, "the file")}
+    except MemoryError:
+        answer = {"error": "the file needs too much memory to decode"}
+    sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

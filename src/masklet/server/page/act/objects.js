@@ -1,0 +1,83 @@
+// Objects: selecting, naming, colouring, hiding, locking, deleting; undo and redo of everything.
+
+import * as api from "../net/api.js";
+import { recorded, redoer, redone, undoer, undone } from "../core/history.js";
+
+export function objects(app) {
+  const { store } = app;
+  const sid = () => store.state.session.id;
+
+  async function change(object, patch) {
+    const { session } = store.state;
+    // The page shows it at once; the server's answer is the truth.
+    store.set({ session: { ...session, objects: session.objects.map((one) => (one.id === object ? { ...one, ...patch } : one)) } });
+    const id = sid();
+    const answer = await app.outbox.add(() => api.changeObject(id, object, patch), { what: "object" });
+    if (answer) app.sync.adopt(answer);
+    else app.sync.adopt(await api.session(id).catch(() => null));
+  }
+
+  const chosen = () => store.state.session?.objects.find((object) => object.id === store.state.selected);
+
+  async function step(verb) {
+    const id = sid();
+    store.set({ candidates: null });
+    const answer = await app.outbox.add(() => api[verb](id), { what: verb });
+    app.act.takeAnswer(answer, id);
+  }
+
+  return {
+    select(object) {
+      store.set({ selected: object, candidates: store.state.candidates?.object === object ? store.state.candidates : null });
+    },
+    newObject() {
+      store.set({ selected: null, candidates: null, tool: store.state.tool === "box" ? "box" : "add" });
+      app.act.announce("New object: click it on the picture");
+    },
+    nextObject(by) {
+      const list = store.state.session?.objects ?? [];
+      const place = list.findIndex((object) => object.id === store.state.selected);
+      if (list.length) app.act.select(list[(place + by + list.length + (place < 0 && by < 0)) % list.length].id);
+    },
+    changeObject: change,
+    hideSelected: () => chosen() && change(chosen().id, { hidden: !chosen().hidden }),
+    lockSelected: () => chosen() && change(chosen().id, { locked: !chosen().locked }),
+    async removeObject(object = store.state.selected) {
+      if (object === null || !app.act.mayChange(object)) return;
+      const name = store.state.session.objects.find((one) => one.id === object)?.name;
+      const id = sid();
+      const answer = await app.outbox.add(() => api.deleteObject(id, object), {
+        what: "object",
+        done: async () => {
+          const session = await api.session(id);
+          return session.objects.some((one) => one.id === object) ? null : session;
+        },
+      });
+      if (!answer) return;
+      app.sync.adopt(answer);
+      app.act.say(`${name} is deleted.`, "", { label: "Undo", run: () => app.act.undo() });
+    },
+    undo() {
+      const { session, history } = store.state;
+      const who = session && undoer(history, session.undo);
+      if (who === "page") {
+        const [next, effects] = undone(history);
+        store.set({ history: next, effects });
+      } else if (who === "server") return step("undo");
+    },
+    redo() {
+      const { session, history } = store.state;
+      const who = session && redoer(history, session.undo, session.redo);
+      if (who === "page") {
+        const [next, effects] = redone(history);
+        store.set({ history: next, effects });
+      } else if (who === "server") return step("redo");
+    },
+    /** Change the effects; calls with one `group` in a row are one step. */
+    setEffects(effects, group = "") {
+      const { history, session } = store.state;
+      const step = { at: session.undo, before: store.state.effects, after: effects, group };
+      store.set({ effects, history: recorded(history, step), result: true });
+    },
+  };
+}

@@ -1,0 +1,137 @@
+// The playhead: going to a frame, stepping, playing in the video's own time, with its sound.
+
+import { videoFile } from "../net/api.js";
+import { rung } from "../stage/frames.js";
+
+const AHEAD = 14; // frames fetched ahead of the playhead
+const PATIENCE = 250; // milliseconds the clock runs on without a picture before it waits
+
+export function playing(app) {
+  const { store } = app;
+  let sound = null;
+  let clock = null;
+
+  const time = (frame) => {
+    const { times, video } = store.state;
+    return times?.[frame] ?? frame / (video.rate || 25);
+  };
+
+  function frameAt(seconds) {
+    const { video } = store.state;
+    let [low, high] = [0, video.frames - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if (time(middle) <= seconds + 1e-6) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** Ask for the pictures that are needed now and soon. */
+  function wish() {
+    const { video, view, frame, playing: isPlaying, follow, run } = store.state;
+    if (!video || !view || !app.frames) return;
+    const full = rung(video, video.height * view.scale * devicePixelRatio);
+    const moving = isPlaying || (follow && run?.state === "running");
+    const height = moving ? Math.min(full, rung(video, 720)) : full;
+    const small = Math.min(height, rung(video, 720));
+    const list = [{ frame, height: moving ? small : Math.min(full, rung(video, 720)) }];
+    const ahead = isPlaying ? AHEAD : moving ? 1 : 3;
+    for (let n = 1; n <= ahead; n++) list.push({ frame: frame + n, height: small });
+    if (!isPlaying) list.push({ frame: frame - 1, height: small });
+    // Once the picture stands still, and only then, it is fetched as sharp as it can be seen.
+    if (!moving && height > small) list.splice(1, 0, { frame, height });
+    app.frames.want(list);
+  }
+
+  function go(frame, { byPlayer = false } = {}) {
+    const { video } = store.state;
+    if (!video) return;
+    const to = Math.min(video.frames - 1, Math.max(0, Math.round(frame)));
+    const patch = { frame: to, hover: null };
+    if (!byPlayer && store.state.candidates && store.state.candidates.frame !== to) patch.candidates = null;
+    if (app.frames.has(to)) patch.showing = to;
+    store.set(patch);
+  }
+
+  /** Going somewhere by hand ends following the tracking. */
+  function goByHand(frame) {
+    pause();
+    store.set({ follow: false });
+    go(frame);
+  }
+
+  function pause() {
+    if (!store.state.playing) return;
+    cancelAnimationFrame(clock.request);
+    sound?.pause();
+    clock = null;
+    store.set({ playing: false });
+  }
+
+  function play() {
+    const { video, frame } = store.state;
+    if (!video || video.frames < 2 || app.act.isGoing()) return;
+    const start = frame >= video.frames - 1 ? 0 : frame;
+    go(start, { byPlayer: true });
+    store.set({ playing: true, follow: false, hover: null, candidates: null });
+    clock = { seconds: time(start), at: performance.now(), fresh: performance.now(), request: requestAnimationFrame(tick) };
+    startSound();
+  }
+
+  function tick(now) {
+    if (!store.state.playing) return;
+    const { frame, video } = store.state;
+    const waits = !app.frames.has(Math.min(frame + 1, video.frames - 1)) && now - clock.fresh > PATIENCE;
+    if (!waits) clock.seconds += (now - clock.at) / 1000;
+    clock.at = now;
+    const target = frameAt(clock.seconds);
+    let best = frame;
+    for (let n = frame; n <= target; n++) if (app.frames.has(n)) best = n;
+    if (best !== frame) {
+      clock.fresh = now;
+      go(best, { byPlayer: true });
+    }
+    const end = clock.seconds >= time(video.frames - 1) + 1 / (video.rate || 25);
+    if (end && best >= video.frames - 1) return pause();
+    if (target - best > 8) clock.seconds = time(best + 8);
+    if (sound && !sound.paused && Math.abs(sound.currentTime - clock.seconds) > 0.25) sound.currentTime = clock.seconds;
+    clock.request = requestAnimationFrame(tick);
+  }
+
+  function startSound() {
+    const { video, look } = store.state;
+    if (!video.sound || look.mute) return;
+    if (sound?.dataset.id !== video.id) {
+      sound = document.createElement("video");
+      sound.dataset.id = video.id;
+      sound.src = videoFile(video.id);
+    }
+    sound.currentTime = clock.seconds;
+    sound.play().catch(() => (sound = null)); // A sound this browser cannot play: silence is no failure.
+  }
+
+  store.watch(["frame", "view", "video", "playing", "follow"], wish);
+  store.watch(["frame", "session", "playing"], () => app.sync?.ensure());
+
+  return {
+    go: goByHand,
+    follow: (frame) => go(frame, { byPlayer: true }),
+    step: (by) => goByHand(store.state.frame + by),
+    pausePlay: pause,
+    togglePlay: () => (store.state.playing ? pause() : play()),
+    timeOf: time,
+    jumpPrompt(by) {
+      const { session, frame, selected } = store.state;
+      const frames = [...new Set((session?.prompts ?? []).filter((one) => selected === null || one.object === selected).map((one) => one.frame))].sort((a, b) => a - b);
+      const next = by > 0 ? frames.find((one) => one > frame) : frames.findLast((one) => one < frame);
+      if (next !== undefined) goByHand(next);
+    },
+    markRange(end) {
+      const { mark, frame } = store.state;
+      const next = { ...mark, [end]: mark[end] === frame ? null : frame };
+      if (next.start !== null && next.stop !== null && next.start > next.stop) next[end === "start" ? "stop" : "start"] = null;
+      store.set({ mark: next });
+    },
+  };
+}

@@ -1,0 +1,37 @@
+// What this browser remembers: the look, the theme, and each work's effects.
+
+const LOOK = "masklet.look";
+
+export const noEffects = {
+  object: { kind: "none", strength: 0.5 },
+  background: { kind: "none", strength: 0.5 },
+  objects: {},
+};
+
+export const firstLook = { opacity: 0.45, outline: true, hover: true, mute: false };
+
+function read(key) {
+  try {
+    return JSON.parse(localStorage.getItem(key));
+  } catch {
+    return null; // No storage, or not ours: start afresh.
+  }
+}
+
+function write(key, value) {
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // A full or forbidden storage costs only the memory of it.
+  }
+}
+
+export const loadLook = () => ({ ...firstLook, ...read(LOOK) });
+export const loadEffects = (sid) => read(`masklet.effects.${sid}`);
+export const loadTheme = () => read("masklet.theme");
+export const saveTheme = (theme) => write("masklet.theme", theme);
+
+export function rememberAll(store) {
+  store.watch(["look"], ({ look }) => write(LOOK, look));
+  store.watch(["effects"], ({ effects, session }) => session && write(`masklet.effects.${session.id}`, effects));
+}

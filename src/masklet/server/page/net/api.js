@@ -1,0 +1,101 @@
+// The only module that knows the server's addresses.
+
+/** A refusal by the server: code and message are its own. `offline` when no answer came at all. */
+export class ApiError extends Error {
+  constructor(code, message, status) {
+    super(message);
+    Object.assign(this, { code, status });
+  }
+  get offline() {
+    return this.code === "offline";
+  }
+}
+
+async function ask(method, path, { json, body, signal, answer = "json" } = {}) {
+  const headers = json === undefined ? {} : { "Content-Type": "application/json" };
+  let response;
+  try {
+    response = await fetch(path, { method, headers, signal, body: json === undefined ? body : JSON.stringify(json) });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("offline", "The server does not answer", 0);
+  }
+  if (!response.ok) throw await refusal(response);
+  if (response.status === 204) return null;
+  return answer === "json" ? response.json() : response.arrayBuffer();
+}
+
+async function refusal(response) {
+  const told = await response.json().catch(() => null);
+  const { code, message } = told?.error ?? {};
+  return new ApiError(code ?? "internal", message ?? `The server answered ${response.status}`, response.status);
+}
+
+const at = (sid) => `/api/sessions/${encodeURIComponent(sid)}`;
+const query = (values) => {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+};
+
+export const info = () => ask("GET", "/api/info");
+export const gallery = () => ask("GET", "/api/gallery");
+export const galleryPicture = (key) => `/api/gallery/${encodeURIComponent(key)}/thumbnail`;
+export const openGallery = (key) => ask("POST", `/api/gallery/${encodeURIComponent(key)}/open`);
+export const sessions = () => ask("GET", "/api/sessions");
+export const videos = () => ask("GET", "/api/videos");
+export const times = (vid) => ask("GET", `/api/videos/${vid}/times`);
+export const frameAddress = (vid, frame, height) => `/api/videos/${vid}/frames/${frame}${query({ height })}`;
+export const videoFile = (vid) => `/api/videos/${vid}/file`;
+
+export const createSession = (video, name) => ask("POST", "/api/sessions", { json: { video, name } });
+export const session = (sid) => ask("GET", at(sid));
+export const renameSession = (sid, name) => ask("PATCH", at(sid), { json: { name } });
+export const deleteSession = (sid) => ask("DELETE", at(sid));
+export const workFile = (sid) => `${at(sid)}/file`;
+export const restore = (video, file, name) => ask("POST", `/api/sessions/restore${query({ video, name })}`, { body: file });
+
+export const changeObject = (sid, object, patch) => ask("PATCH", `${at(sid)}/objects/${object}`, { json: patch });
+export const deleteObject = (sid, object) => ask("DELETE", `${at(sid)}/objects/${object}`);
+export const prompt = (sid, body) => ask("POST", `${at(sid)}/prompts`, { json: body });
+export const preview = (sid, body, signal) => ask("POST", `${at(sid)}/preview`, { json: body, signal });
+export const choose = (sid, body) => ask("POST", `${at(sid)}/choose`, { json: body });
+export const pin = (sid, body) => ask("POST", `${at(sid)}/pin`, { json: body });
+export const clear = (sid, body) => ask("POST", `${at(sid)}/clear`, { json: body });
+export const undo = (sid) => ask("POST", `${at(sid)}/undo`);
+export const redo = (sid) => ask("POST", `${at(sid)}/redo`);
+export const importMasks = (sid, frame, object, file) => ask("POST", `${at(sid)}/masks${query({ frame, object })}`, { body: file });
+
+export const masks = (sid, start, stop) => ask("GET", `${at(sid)}/masks${query({ start, stop })}`, { answer: "bytes" });
+export const scores = (sid, start, stop) => ask("GET", `${at(sid)}/masks${query({ start, stop, counts: 0 })}`, { answer: "bytes" });
+
+export const track = (sid, run) => ask("POST", `${at(sid)}/track`, { json: run });
+export const steer = (sid, verb) => ask("POST", `${at(sid)}/track/${verb}`);
+export const stream = (sid, window) => `${location.origin.replace(/^http/, "ws")}${at(sid)}/stream${query({ window })}`;
+
+export const createExport = (sid, job) => ask("POST", `${at(sid)}/exports`, { json: job });
+export const exports = (sid) => ask("GET", `${at(sid)}/exports`);
+export const exportFile = (id) => `/api/exports/${id}/file`;
+export const dropExport = (id) => ask("DELETE", `/api/exports/${id}`);
+
+/** Send a file as a new video; `onProgress` gets 0…1. Aborts with `signal`. */
+export function upload(file, onProgress, signal) {
+  return new Promise((done, fail) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/api/videos${query({ name: file.name })}`);
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.onerror = () => fail(new ApiError("offline", "The upload broke off: the server does not answer. Try again.", 0));
+    request.onabort = () => fail(new DOMException("cancelled", "AbortError"));
+    request.onload = () => {
+      let told = null;
+      try {
+        told = JSON.parse(request.responseText);
+      } catch {
+        // An answer that is not JSON is told by its status below.
+      }
+      if (request.status < 300 && told) done(told);
+      else fail(new ApiError(told?.error?.code ?? "internal", told?.error?.message ?? `The server answered ${request.status}`, request.status));
+    };
+    signal?.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}

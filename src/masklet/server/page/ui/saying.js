@@ -1,0 +1,33 @@
+// Words to the person: toasts that are seen, and announcements that are heard.
+
+import { h, icon } from "./dom.js";
+
+export function saying(app) {
+  const toasts = document.getElementById("toasts");
+  const announcer = document.getElementById("announcer");
+  let last = null;
+
+  function say(text, tone = "", action = null) {
+    if (last?.dataset.text === text && last.isConnected) last.remove();
+    const toast = h(
+      "div",
+      { class: `toast ${tone}`, data: { text } },
+      h("span", { class: "grow" }, text),
+      action && h("button", { type: "button", class: "button small", onclick: () => (toast.remove(), action.run()) }, action.label),
+      h("button", { type: "button", class: "button small only quiet", "aria-label": "Close", onclick: () => toast.remove() }, icon("close")),
+    );
+    last = toast;
+    toasts.append(toast);
+    while (toasts.children.length > 3) toasts.firstChild.remove();
+    setTimeout(() => toast.remove(), tone === "bad" ? 12000 : 5000);
+  }
+
+  return {
+    say,
+    announce: (text) => (announcer.textContent = text),
+    complain(error) {
+      if (error.code === "token") app.store.set({ phase: "gate" });
+      else if (error.code !== "superseded" && error.name !== "AbortError") say(error.message, "bad");
+    },
+  };
+}

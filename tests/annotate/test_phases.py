@@ -1,0 +1,107 @@
+"""The simulated annotator in its three ways, and the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fakes import FakeEngine
+from masklet.annotate.phases import PAPER, Phases, Way, draw_all, simulate, table
+from masklet.evaluate.protocols.opening import open_frames
+from masklet.evaluate.readers import open_videos
+from masklet.evaluate.results import SequenceScore
+from masklet.evaluate.run import run
+from masklet.predict.segmenter import Segmenter
+from tiny_benchmarks import Loader, make_davis
+
+EASY = Way(quality=0.5, stricter=())
+
+
+class Forgetful(FakeEngine):
+    """Loses every object on the frame after it was prompted."""
+
+    def condition(self, features, reading):
+        found, targets = super().condition(features, reading)
+        return found, None if targets is None else targets * 0 - 9.0
+
+
+def details(tmp_path, engine: FakeEngine, way: Way = EASY, **more: Any) -> dict[str, Any]:
+    videos = open_videos(make_davis(tmp_path / "DAVIS", **more), "davis")
+    truth = videos.truth("two")
+    with open_frames(videos, truth) as source:
+        return simulate(Segmenter(engine), source, truth, way)
+
+
+def test_seconds_by_hand(tmp_path) -> None:
+    found = details(tmp_path, FakeEngine())
+    # 2 objects on 8 frames. Phase 1: locating and a click on each. The others: once, and a look at the video.
+    assert found["1"][0]["seconds"] == pytest.approx(16 * (1 + 1.5))
+    for phase in ("2", "3"):
+        (row,) = found[phase]
+        assert row["seconds"] == pytest.approx(2 * (1 + 1.5 + 8 * 30 / 300))
+        assert (row["edited"], row["clicks"], row["frames"]) == (2, 2, 16)
+        assert row["aligned"] == row["masks"] == {"small": 16, "medium": 0, "large": 0}
+
+
+def test_a_model_that_loses_the_object_costs_a_stop_on_every_frame(tmp_path) -> None:
+    found = details(tmp_path, Forgetful())
+    for phase in ("2", "3"):
+        (row,) = found[phase]
+        assert row["edited"] == 16
+        assert row["J&F"] == pytest.approx(found["1"][0]["J&F"], abs=0.02)
+        assert row["seconds"] > found["1"][0]["seconds"]
+
+
+def test_a_hidden_object_is_not_drawn(tmp_path) -> None:
+    videos = open_videos(make_davis(tmp_path / "DAVIS", hidden=range(3, 5)), "davis")
+    truth = videos.truth("two")
+    with open_frames(videos, truth) as source:
+        drawings = draw_all(Segmenter(FakeEngine()), source, truth, EASY)
+    assert set(drawings[1]) == {0, 1, 2, 5, 6, 7}
+    assert set(drawings[2]) == set(range(8))
+
+
+def test_a_strict_annotator_clicks_more(tmp_path) -> None:
+    strict = details(tmp_path, FakeEngine(), Way(quality=0.999, clicks=3, stricter=()))
+    assert strict["1"][0]["clicks"] > 16
+    assert strict["1"][0]["clicks"] <= 3 * 16
+
+
+def test_a_phase_that_falls_short_is_done_again_more_strictly(tmp_path, monkeypatch) -> None:
+    from masklet.annotate import phases
+
+    asked = []
+
+    def worse(session, truth, drawings, way, quality):
+        asked.append(quality)
+        masks, efforts = original(session, truth, drawings, way, quality)
+        return (masks if quality > 0.7 else {}), efforts
+
+    original = phases._clicks_with_memory
+    monkeypatch.setattr(phases, "_clicks_with_memory", worse)
+    found = details(tmp_path, FakeEngine(), Way(quality=0.5, stricter=(0.6, 0.8, 0.9)))
+    assert asked[:3] == [0.5, 0.6, 0.8]
+    (line,) = [line for line in table([SequenceScore("two", details=found)]) if line.phase == 3]
+    assert line.jf > 0.5
+    (plain,) = [line for line in table([SequenceScore("two", details=found)], equal=False) if line.phase == 3]
+    assert (plain.jf, plain.reached) == (0, 0)
+
+
+def test_the_table_adds_up_over_videos(tmp_path) -> None:
+    videos = open_videos(make_davis(tmp_path / "DAVIS", one=1, two=2), "davis")
+    scores = list(run(videos.names, Phases(videos, Loader(), EASY)))
+    assert [score.error for score in scores] == [None, None]
+    first, second, third = table(scores)
+    assert (first.share, first.edited, first.clicks, first.seconds) == (1, 1, 1, 2.5)
+    assert third.share == pytest.approx(((1 + 1.5) / 8 + 0.1) / 2.5)
+    assert third.edited == pytest.approx(1 / 8)
+    assert second.aligned == {"all": 1, "small": 1, "medium": None, "large": None}
+    assert {line.videos for line in (first, second, third)} == {2}
+    broken = SequenceScore("x", error="gone")
+    assert table([*scores, broken])[0].videos == 2
+    assert table([broken]) == []
+
+
+def test_the_papers_figures_are_in_proportion() -> None:
+    assert PAPER[1]["seconds"] / PAPER[3]["seconds"] == pytest.approx(8.4, abs=0.01)

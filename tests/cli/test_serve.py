@@ -1,0 +1,123 @@
+"""`masklet serve`: what its options become, and a program that really serves and stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes import FakeEngine
+from masklet.server.settings import Settings
+
+pytest.importorskip("fastapi", reason="the extra `server` is not installed")
+pytest.importorskip("uvicorn", reason="the extra `server` is not installed")
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, list[Any], dict[str, Any]]]:
+    """What a server would have been started with."""
+    calls: list[tuple[Settings, list[Any], dict[str, Any]]] = []
+
+    def serve(settings: Settings, loads: list[Any], *, say: Any, **options: Any) -> None:
+        calls.append((settings, loads, options))
+        say("http://127.0.0.1:1/")
+
+    monkeypatch.setattr("masklet.serving.serve_until_stopped", serve)
+    for name in ("MASKLET_STORE", "MASKLET_TOKEN", "MASKLET_SAGEMAKER"):
+        monkeypatch.delenv(name, raising=False)
+    return calls
+
+
+def test_by_default_it_serves_this_machine_and_opens_the_browser(cli, served) -> None:
+    done = cli("serve")
+    assert done.code == 0, done.err
+    ((settings, loads, options),) = served
+    assert (settings.host, settings.token, settings.gallery) == ("127.0.0.1", None, None)
+    assert settings.store == Path.home() / ".masklet"
+    assert options == {"browser": True, "log_json": False}
+    assert len(loads) == 1
+    assert done.out.strip() == "masklet studio: http://127.0.0.1:1/"
+
+
+def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
+    (tmp_path / "gallery").mkdir()
+    done = cli(
+        "serve", "--host", "0.0.0.0", "--port", "9000", "--model", "small", "--device", "cpu,meta",
+        "--workers", "3", "--gallery", tmp_path / "gallery", "--store", tmp_path / "store",
+        "--token", "geheim", "--origin", "https://studio.example", "--max-upload", "1",
+        "--max-store", "2", "--max-live", "5", "--no-browser", "--log-json", "--engine", "torch",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    ((settings, loads, options),) = served
+    assert (settings.host, settings.port, settings.token) == ("0.0.0.0", 9000, "geheim")
+    assert (settings.gallery, settings.store) == (tmp_path / "gallery", tmp_path / "store")
+    assert settings.origins == ("https://studio.example",)
+    limits = settings.limits
+    assert (limits.upload_bytes, limits.store_bytes, limits.live) == (2**30, 2 * 2**30, 5)
+    assert options == {"browser": False, "log_json": True}
+    for load in loads:
+        assert isinstance(load().engine, FakeEngine)
+    assert [load.args[1:] for load in loads] == [("small", d, "torch") for d in ("cpu", "meta", "cpu")]
+    assert done.out.strip().endswith("?token=geheim")
+
+
+def test_sagemaker_listens_where_the_contract_says(cli, served, tmp_path: Path) -> None:
+    assert cli("serve", "--sagemaker", "--store", tmp_path).code == 0
+    settings, _, options = served[0]
+    assert (settings.host, settings.port, settings.sagemaker) == ("0.0.0.0", 8080, True)
+    assert options == {"browser": False, "log_json": True}
+
+
+def test_a_new_token_is_made_and_shown(cli, served, tmp_path: Path) -> None:
+    done = cli("serve", "--token", "new", "--store", tmp_path)
+    token = served[0][0].token
+    assert token is not None
+    assert len(token) > 20
+    assert token in done.out
+
+
+def test_others_need_a_token(cli, served) -> None:
+    done = cli("serve", "--host", "0.0.0.0")
+    assert (done.code, served) == (2, [])
+    assert "--token" in done.complaint
+
+
+def test_too_many_devices_are_refused(cli, served) -> None:
+    assert "workers" in cli("serve", "--workers", "2", "--device", "cpu,cpu,cpu").complaint
+
+
+PROGRAM = """
+import sys
+sys.path.insert(0, {tests!r})
+from fakes import FakeEngine
+from masklet.cli import program
+from masklet.predict.segmenter import Segmenter
+program.main(["serve", "--port", "0", "--no-browser", "--store", {store!r}],
+             load=lambda *_, **__: Segmenter(FakeEngine()))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM is not sent on Windows")
+def test_it_serves_until_sigterm(tmp_path: Path) -> None:
+    code = PROGRAM.format(tests=str(Path(__file__).parent.parent), store=str(tmp_path))
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        with urllib.request.urlopen(address + "api/info", timeout=60) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert "Traceback" not in errors
+    assert (tmp_path / "masklet.sqlite").exists()

@@ -1,0 +1,171 @@
+"""A restart, a crash, a full server: nothing that was answered is lost."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes import inside
+from masklet.server.settings import Limits
+from studio_kit import FRAMES, bulk, click, hold, new_session, ok, problem, track, until, upload, while_held
+
+
+def essence(client: Any, session: str) -> Any:
+    state = ok(client.get(f"/api/sessions/{session}"))
+    return {key: state[key] for key in ("name", "objects", "prompts", "revision", "outdated", "covered")}
+
+
+def worked_on(client: Any, clip: bytes) -> str:
+    session = new_session(client, clip)
+    click(client, session, 0, inside(0, 1))
+    click(client, session, 3, inside(3, 2), 2)
+    ok(client.patch(f"/api/sessions/{session}/objects/2", json={"name": "green", "hidden": True}))
+    track(client, session)
+    return session
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["stopped", "killed"])
+def test_a_session_survives_a_restart(serving, clip, crash: bool) -> None:
+    with serving(crash=crash) as client:
+        session = worked_on(client, clip)
+        click(client, session, 6, inside(6, 2), 1)  # after the last checkpoint: only the log has it
+        ok(client.post(f"/api/sessions/{session}/choose", json={"object": 1, "frame": 0, "candidate": 2}))
+        before, masks = essence(client, session), bulk(client, session)
+    with serving() as client:
+        assert essence(client, session) == before
+        assert bulk(client, session) == masks
+        ok(client.post(f"/api/sessions/{session}/undo")) if crash else None
+
+
+def test_kill_in_the_middle_of_tracking_loses_no_prompt(serving, clip, engine) -> None:
+    with serving(crash=True) as client:
+        session = new_session(client, clip)
+        click(client, session, 0, inside(0, 1))
+        prompts = essence(client, session)["prompts"]
+        hold(engine, client, session, after=4)
+        client.studio.live(session).lane.stop()
+        engine.gate.release(1000)
+    engine.gate = None
+    with serving() as client:
+        state = ok(client.get(f"/api/sessions/{session}"))
+        assert state["prompts"] == prompts
+        assert state["run"] is None
+        assert track(client, session)["state"] == "done"
+        assert set(bulk(client, session)) == set(range(FRAMES))
+
+
+def test_undo_beyond_a_checkpoint_survives_a_crash(serving, clip) -> None:
+    """The undo that the log alone could not make again gets a checkpoint of its own."""
+    with serving(crash=True) as client:
+        session = worked_on(client, clip)
+        for _ in range(2):
+            ok(client.post(f"/api/sessions/{session}/undo"))
+        ok(client.post(f"/api/sessions/{session}/redo"))
+        ok(client.patch(f"/api/sessions/{session}/objects/1", json={"hidden": True}))
+        ok(client.post(f"/api/sessions/{session}/undo"))
+        before = essence(client, session)
+    with serving() as client:
+        assert essence(client, session) == before
+
+
+def test_stopping_in_the_middle_of_tracking_keeps_its_masks(serving, clip, engine) -> None:
+    with serving() as client:
+        session = new_session(client, clip)
+        click(client, session, 0, inside(0, 1))
+        hold(engine, client, session, after=5)
+        while_held(client, session, engine, client.studio.drain)
+    with serving() as client:
+        assert 3 < len(bulk(client, session)) < FRAMES
+
+
+def test_what_is_idle_leaves_memory_and_comes_back(serving, clip) -> None:
+    with serving(limits=Limits(live=1)) as client:
+        first = worked_on(client, clip)
+        before = essence(client, first), bulk(client, first)
+        second = new_session(client, clip)
+        until(lambda: client.studio.live_sessions[0].current is None)
+        click(client, second, 0, inside(0, 1))
+        assert (essence(client, first), bulk(client, first)) == before
+
+
+def test_a_full_server_refuses_in_one_line(serving, clip, engine) -> None:
+    with serving(limits=Limits(live=1)) as client:
+        session = new_session(client, clip)
+        with client.websocket_connect(f"ws://localhost/api/sessions/{session}/stream") as socket:
+            socket.receive_json()
+            video = upload(client, clip)["id"]
+            refused = client.post("/api/sessions", json={"video": video})
+            assert "in use" in problem(refused, 503, "full")
+            assert int(refused.headers["retry-after"]) > 0
+        assert len(ok(client.get("/api/sessions"))["sessions"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "code"),
+    [
+        ({"upload_bytes": 100}, 413, "too_large"),
+        ({"store_bytes": 10}, 503, "full"),
+        ({"frames": 5}, 413, "too_large"),
+        ({"pixels": 5}, 413, "too_large"),
+        ({"duration_s": 0.1}, 413, "too_large"),
+    ],
+)
+def test_an_upload_beyond_a_limit_is_refused_and_leaves_nothing(
+    serving, clip, tmp_path: Path, limits: dict[str, Any], status: int, code: str
+) -> None:
+    with serving(limits=Limits(**limits)) as client:
+        problem(client.post("/api/videos?name=a.mp4", content=clip), status, code)
+        assert list((tmp_path / "store" / "videos").iterdir()) == []
+        assert ok(client.get("/api/videos"))["videos"] == []
+
+
+def test_more_sessions_than_allowed_are_refused(serving, clip) -> None:
+    with serving(limits=Limits(sessions=1)) as client:
+        new_session(client, clip)
+        video = ok(client.get("/api/videos"))["videos"][0]["id"]
+        problem(client.post("/api/sessions", json={"video": video}), 503, "full")
+
+
+def test_a_store_that_fails_is_told_and_the_session_stays_as_it_was(serving, clip, tmp_path: Path) -> None:
+    with serving() as client:
+        session = new_session(client, clip)
+        click(client, session, 0, inside(0, 1))
+        before = essence(client, session)
+        blocker = sqlite3.connect(tmp_path / "store" / "masklet.sqlite")
+        blocker.execute("CREATE TRIGGER no BEFORE INSERT ON changes BEGIN SELECT RAISE(ABORT, 'disk'); END")
+        blocker.commit()
+        body = {"object": 1, "frame": 0, "clicks": [[3, 3, 0]]}
+        problem(client.post(f"/api/sessions/{session}/prompts", json=body), 503, "full")
+        assert essence(client, session) == before
+        blocker.execute("DROP TRIGGER no")
+        blocker.commit()
+        blocker.close()
+        assert ok(client.post(f"/api/sessions/{session}/prompts", json=body))["session"]["revision"] == 2
+
+
+def test_a_file_that_is_gone_is_told(client, clip) -> None:
+    video = upload(client, clip)
+    Path(client.studio.records.video(video["id"]).file).unlink()
+    problem(client.post("/api/sessions", json={"video": video["id"]}), 404, "missing")
+    assert ok(client.get("/api/sessions"))["sessions"] == []
+
+
+def test_work_is_carried_to_another_server(serving, clip, tmp_path: Path) -> None:
+    with serving() as client:
+        session = worked_on(client, clip)
+        before, masks = essence(client, session), bulk(client, session)
+        carried = client.get(f"/api/sessions/{session}/file")
+        assert carried.status_code == 200
+    with serving(store=tmp_path / "elsewhere") as client:
+        video = upload(client, clip)["id"]
+        restored = ok(client.post(f"/api/sessions/restore?video={video}", content=carried.content))
+        assert [restored[key] for key in ("objects", "prompts", "covered")] == [
+            before[key] for key in ("objects", "prompts", "covered")
+        ]
+        assert bulk(client, restored["id"]) == masks
+        for broken in (b"", b"PK nothing", carried.content[: len(carried.content) // 2]):
+            problem(client.post(f"/api/sessions/restore?video={video}", content=broken), 409, "session")
+        assert len(ok(client.get("/api/sessions"))["sessions"]) == 1
