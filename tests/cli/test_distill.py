@@ -106,11 +106,12 @@ def _coco(place: Path) -> Path:
 
 
 def test_stopping_after_some_minutes_and_going_on(cli, place: Path) -> None:
-    run = ("distill", place / "distill.toml", "-o", place / "run", "--workers", 0)
-    done = cli(*run, "--minutes", 0, "--image-weights", place / "image.safetensors")
+    run = (place / "distill.toml", "-o", place / "run", "--workers", 0)
+    weights = place / "image.safetensors"
+    done = cli("distill", *run, "--minutes", 0, "--image-weights", weights)
     assert done.code == 130
     assert "stopped after 0 minutes; step 0 of 4 is saved" in done.complaint
-    assert cli(*run, "--image-weights", place / "image.safetensors").code == 0
+    assert cli("distill", *run, "--image-weights", weights).code == 0
 
 
 def test_a_recipe_without_a_teacher_is_for_training(cli, place: Path) -> None:

@@ -11,6 +11,7 @@ from masklet.data.clips import ClipSettings
 from masklet.data.light import LightSettings
 from masklet.data.sampling import PromptMix
 from masklet.errors import ConfigError
+from masklet.train.damage import Slips
 from masklet.train.losses import LossWeights
 from masklet.train.recipe import MEMORY_PARTS, Distillation, Recipe
 from masklet.train.recipe_file import FolderSource, PlainSource, RecipeFile, VideoSource, read_recipe
@@ -84,21 +85,24 @@ def test_the_first_memory() -> None:
     plan = read_recipe(ROOT / "recipes" / "first-memory.toml")
     prompts = PromptMix(mask=0.8, click=0.1, corrected_frames=0)
     written = {
-        "steps": 1280,
+        "steps": 700,
         "input_size": 256,
         "clips": 4,
         "frames": 4,
         "objects": 2,
         "reuse": 5,
         "rate": 4e-4,
-        "warmup": 100,
+        "warmup": 30,
         "weight_decay": 0.05,
-        "average": 0.995,
-        "seed": 0,
+        "average": 0.99,
+        "matching": True,
+        "shuffle": 0.4,
+        "seed": 4,
     }
-    assert asdict(plan.recipe) == asdict(Recipe(**written, prompts=prompts))
+    slips = Slips(forget=0.15, damage=0.15)
+    assert asdict(plan.recipe) == asdict(Recipe(**written, slips=slips, prompts=prompts))
     assert plan.recipe.trainable == MEMORY_PARTS
-    assert plan.clips == ClipSettings(frames=4, size=256)
+    assert plan.clips == ClipSettings(frames=4, size=256, cover=0.15, leave=0.08, fast=0.4)
     assert (plan.model, plan.image_weights, plan.data) == ("masklet-tiny", None, None)
 
 

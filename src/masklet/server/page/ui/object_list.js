@@ -101,7 +101,7 @@ function makeRow(app, id) {
     const unsure = doubts > 0 && video;
     about.className = unsure ? "warn" : "";
     about.textContent = unsure
-      ? `${count(doubts, "doubtful place")}`
+      ? `${doubts} doubtful`
       : video && frames.length > 1
         ? `${frames.length} prompted frames`
         : clicks
