@@ -7,6 +7,7 @@ import { bytesOf, bytesOfText, extent, raster, runsOf, runsOfRaster, textOfBytes
 import { fitted, toPicture, toScreen, zoomed } from "./core/view.js";
 import { createOutbox } from "./net/outbox.js";
 import { changedFrames } from "./act/sync.js";
+import { isNews } from "./act/tracking.js";
 import { caps, makeCommands } from "./ui/commands.js";
 
 const signed = (points) => {
@@ -73,6 +74,7 @@ const answers = {
     return { made, tries, sent, answers };
   },
   changed: ({ old, now }) => [...changedFrames({ prompts: old }, { prompts: now })],
+  runs: (pairs) => pairs.map(([before, run]) => isNews(before, run)),
   keys() {
     globalThis.navigator ??= { platform: "" };
     const act = new Proxy({}, { get: (_, name) => () => name });

@@ -183,3 +183,9 @@ def test_every_command_has_a_key_of_its_own(ask: Asking) -> None:
     assert len(keys) == len(set(keys))
     assert all(command["keys"] for command in commands)
     assert all(cap for command in commands for caps in command["caps"] for cap in caps)
+
+
+def test_the_end_of_a_run_is_final(ask: Asking) -> None:
+    going, done, next_one = ({"id": n, "state": s} for n, s in ((1, "running"), (1, "done"), (2, "queued")))
+    told = [(None, going), (going, done), (done, going), (done, next_one), (next_one, done), (done, None)]
+    assert ask("runs", told) == [True, True, False, True, False, True]

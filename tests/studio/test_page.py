@@ -202,8 +202,9 @@ def test_a_refused_file_is_told_in_one_line(server, person, tmp_path: Path) -> N
     (tmp_path / "song.mp4").write_bytes(b"no video at all" * 100)
     with person() as page:
         page.goto(server.url, wait_until="commit")
-        page.wait_for_selector("#choose-file")
-        page.locator("#file").set_input_files(tmp_path / "song.mp4")
+        with page.expect_file_chooser() as chooser:
+            page.click("#choose-file")
+        chooser.value.set_files(tmp_path / "song.mp4")
         problem = page.get_by_role("alert")
         problem.wait_for()
         assert "song.mp4" in problem.inner_text()

@@ -12,13 +12,14 @@ export function opening(app) {
   let closeStream = null;
   let stop = null;
 
-  async function guarded(what, work) {
+  /** What goes wrong is told under the name of what was to be opened. */
+  async function guarded(name, work) {
     stop = new AbortController();
-    store.set({ phase: "home", opening: { what, progress: null }, problem: null });
+    store.set({ phase: "home", opening: { what: `Opening ${name}`, progress: null }, problem: null });
     try {
       await work(stop.signal);
     } catch (error) {
-      if (error.name !== "AbortError") store.set({ problem: error.message });
+      if (error.name !== "AbortError") store.set({ problem: error.message.includes(name) ? error.message : `${name}: ${error.message}` });
     } finally {
       store.set({ opening: null });
     }
@@ -123,12 +124,12 @@ export function opening(app) {
 
   return {
     home,
-    enter: (sid) => guarded("Opening", () => enter(sid)),
-    openGallery: (key, name) => guarded(`Opening ${name}`, async () => start(await api.openGallery(key))),
+    enter: (sid) => guarded("your work", () => enter(sid)),
+    openGallery: (key, name) => guarded(name, async () => start(await api.openGallery(key))),
     cancelOpening: () => stop?.abort(),
     async openFile(file) {
       if (/\.masklet$/i.test(file.name)) return restore(file);
-      await guarded(`Opening ${file.name}`, async (signal) => {
+      await guarded(file.name, async (signal) => {
         const video = await api.upload(file, (progress) => store.set({ opening: { what: `Opening ${file.name}`, progress } }), signal);
         await start(video);
       });
@@ -161,7 +162,7 @@ export function opening(app) {
         return failed(error);
       }
       if (!sid) return home();
-      await guarded("Opening", () => enter(sid));
+      await guarded("your work", () => enter(sid));
       if (store.state.phase !== "open") {
         const { problem } = store.state;
         await home();
@@ -173,6 +174,6 @@ export function opening(app) {
   async function restore(file) {
     const { video } = store.state;
     if (!video) return store.set({ problem: `${file.name} is saved work: open its video first, then drop this file on it.` });
-    await guarded(`Opening ${file.name}`, async () => enter((await api.restore(video.id, file, file.name.replace(/\.masklet$/i, ""))).id));
+    await guarded(file.name, async () => enter((await api.restore(video.id, file, file.name.replace(/\.masklet$/i, ""))).id));
   }
 }

@@ -5,13 +5,17 @@ import { nextDoubt } from "../core/doubt.js";
 
 const GOING = new Set(["queued", "running", "paused"]);
 
+/** A short run's end may arrive by the socket before the answer that says it has begun: an end is final. */
+export const isNews = (before, run) =>
+  !before || !run || run.id > before.id || (run.id === before.id && (GOING.has(before.state) || !GOING.has(run.state)));
+
 export function tracking(app) {
   const { store } = app;
 
   async function steer(verb) {
     const { session } = store.state;
     try {
-      store.set({ run: await api.steer(session.id, verb) });
+      app.act.onRun(await api.steer(session.id, verb));
     } catch (error) {
       app.act.complain(error);
     }
@@ -27,8 +31,8 @@ export function tracking(app) {
       app.act.pausePlay();
       store.set({ follow: true, candidates: null, hover: null, trackedFrom: frame });
       try {
-        store.set({ run: await api.track(session.id, { direction, ...range }) });
         app.act.announce("Tracking has begun");
+        app.act.onRun(await api.track(session.id, { direction, ...range }));
       } catch (error) {
         app.act.complain(error);
       }
@@ -51,6 +55,7 @@ export function tracking(app) {
     },
     onRun(run) {
       const before = store.state.run;
+      if (!isNews(before, run)) return;
       store.set({ run });
       if (!GOING.has(before?.state) || GOING.has(run?.state)) return;
       if (run?.state === "done") {
