@@ -6,6 +6,8 @@ the click (or the mean colour of a mask), memory carries the colour, and every p
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
@@ -133,6 +135,19 @@ def stack(parts: list[Candidates]) -> Candidates:
             for name in ("logits", "iou", "pointer", "occlusion")
         )
     )
+
+
+class Impatient(FakeEngine):
+    """Someone presses Ctrl-C while a frame is encoded."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def encode_image(self, image: np.ndarray) -> np.ndarray:
+        if self.calls["encode"] == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().encode_image(image)
 
 
 class ArraySource:

@@ -19,6 +19,7 @@ LAYERS = (
     {"server"},
     {"client", "serving"},
     {"cli"},
+    {"__main__"},
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 

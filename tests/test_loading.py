@@ -77,7 +77,8 @@ def test_a_device_that_is_not_there(weights: Path) -> None:
         masklet.load(device="cpu", dtype="int4")
 
 
-def test_without_pytorch(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
     def refuse(name: str, *rest: object) -> object:
@@ -86,5 +87,79 @@ def test_without_pytorch(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
+
+
+@pytest.mark.usefixtures("no_pytorch")
+def test_without_pytorch(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.CACHE_VARIABLE, str(tmp_path))
     with pytest.raises(MissingExtraError, match=r"pip install 'masklet\[torch\]'"):
         masklet.load()
+    with pytest.raises(MissingExtraError, match=r"the torch engine needs .*masklet\[torch\]'"):
+        masklet.load(engine="torch")
+    with pytest.raises(MissingExtraError, match=r"pip install 'masklet\[torch\]'"):
+        masklet.load(engine="openvino")
+
+
+@pytest.fixture
+def filled(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list:
+    """Packed graphs for two sizes; what was filled, and what was run from where."""
+    from masklet import loading
+    from masklet.engine.openvino_store import CARD, FILES, FORMAT, GraphCard, fingerprint, write_card
+    from masklet.engine.openvino_topology import Packed
+
+    for file in weights.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    for size in (64, 96):
+        (tmp_path / f"masklet-tiny-{size}.graphs.zip").write_text(str(size))
+    monkeypatch.setattr(registry, "weights_folder", lambda: tmp_path)
+    monkeypatch.setenv(registry.CACHE_VARIABLE, str(tmp_path / "cache"))
+    seen: list = []
+
+    def fill(self: Packed, folder: Path) -> None:
+        seen.append(("filled", self.input_size))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (folder / name).touch()
+        card = GraphCard(
+            FORMAT, "masklet-tiny", self.input_size, self.own_size, 7, 16, 0.05, 0.98, fingerprint(self.files)
+        )
+        write_card(folder / CARD, card)
+
+    def run(folder: Path, *_: object, keep: bool = True) -> None:
+        seen.append(
+            (folder.relative_to(tmp_path / "cache").as_posix() if keep else "passing", folder.is_dir())
+        )
+
+    monkeypatch.setattr(Packed, "fill", fill)
+    monkeypatch.setattr(loading, "_openvino", run)
+    return seen
+
+
+@pytest.mark.usefixtures("no_pytorch")
+def test_the_package_has_graphs(filled: list, tmp_path: Path) -> None:
+    masklet.load()
+    assert filled == [("filled", 96), ("openvino/masklet-tiny-96", True)]
+    filled.clear()
+    masklet.load(engine="openvino")
+    assert filled == [("openvino/masklet-tiny-96", True)], "filled once"
+    filled.clear()
+    masklet.load(input_size=64)
+    assert filled == [("filled", 64), ("openvino/masklet-tiny-64", True)]
+    with pytest.raises(MissingExtraError, match="without it, masklet-tiny runs at input size 64 or 96"):
+        masklet.load(input_size=128)
+
+    filled.clear()
+    (tmp_path / "masklet-tiny-96.graphs.zip").write_text("of a newer version")
+    masklet.load()
+    assert filled[0] == ("filled", 96), "graphs of an older version are not run"
+
+
+@pytest.mark.usefixtures("no_pytorch")
+def test_a_cache_that_cannot_be_written(
+    filled: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(registry.CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
+    masklet.load()
+    assert filled == [("filled", 96), ("filled", 96), ("passing", True)]
+    assert "graphs are made anew at every start" in caplog.text

@@ -29,6 +29,10 @@ def test_mask_refuses_what_is_no_mask() -> None:
         Mask.from_array(np.zeros((2, 3, 4), bool))
     with pytest.raises(MaskError, match="NaN"):
         Mask.from_array(np.full((2, 3), np.nan))
+    for logits in (np.full((2, 3), -4.0), np.linspace(0, 1, 6).reshape(2, 3)):
+        with pytest.raises(MaskError, match="threshold it first"):
+            Mask.from_array(logits)
+    assert Mask.from_array(np.array([[0.0, 255.0]])).area == 1
     with pytest.raises(MaskError, match="4×3 and 3×4 cannot be compared"):
         Mask.empty(3, 4).iou(Mask.empty(4, 3))
 
@@ -63,13 +67,25 @@ def test_prompts_are_never_empty_and_a_mask_stands_alone() -> None:
         Prompt.of([(1, 2)], mask=np.ones((3, 3)))
     with pytest.raises(PromptError, match=r"\(x, y\) or"):
         Prompt.of([(1, 2, 3, 4)])
+    for click in (7, None, "1,2", (None, 3), ("x", 3)):
+        with pytest.raises(PromptError, match="clicks are a list of these"):
+            Prompt.of([click])  # type: ignore[list-item]
     with pytest.raises(PromptError, match="x0, y0, x1, y1"):
         Prompt.of(box=(1, 2, 3))
 
 
+def test_a_click_is_on_the_object_or_off_it() -> None:
+    """Anything else, like -1 for off it or the 2 that SAM gives a box's corner, would be taken for on it."""
+    signs = [Prompt.of([(1, 2, sign)]).clicks[0].positive for sign in (True, 1, np.int64(1), False, 0)]
+    assert signs == [True, True, True, False, False]
+    for sign in (-1, 2, "-", None, float("nan")):
+        with pytest.raises(PromptError, match=r"click \(1, 2, .*\) must"):
+            Prompt.of([(1, 2, sign)])
+
+
 def test_prompts_must_lie_on_the_frame() -> None:
     Prompt.of([(0, 0)], box=(0, 0, 10, 8)).check_inside(10, 8)
-    with pytest.raises(PromptError, match="outside the frame"):
+    with pytest.raises(PromptError, match=r"outside the frame .*x goes from 0 to 9, y from 0 to 7"):
         Prompt.of([(10, 0)]).check_inside(10, 8)
     with pytest.raises(PromptError, match="reaches outside"):
         Prompt.of(box=(0, 0, 11, 8)).check_inside(10, 8)

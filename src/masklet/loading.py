@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from masklet.engine.openvino_store import (
     is_exported,
     read_card,
 )
+from masklet.engine.openvino_topology import packed_for, packed_path, packed_sizes
 from masklet.errors import ConfigError, MissingExtraError, SinkError
 from masklet.model.registry import DEFAULT, Resolved, resolve
 
@@ -41,30 +44,26 @@ def load(
 
     model        a name from `masklet models`, the path of a checkpoint file, or a folder that
                  `masklet export` wrote
-    engine       "torch" or "openvino" (CPU only); None takes PyTorch where it is installed
+    engine       "torch" or "openvino" (CPU only); None takes PyTorch where it is installed, else OpenVINO
     device       "cpu", "cuda", "cuda:1", "mps"; None takes the best there is
     dtype        "float32", "bfloat16", "float16"; None takes what the device is fast at
     input_size   side pictures are resized to, a multiple of 32; None takes what the model was made for
     raises       CheckpointError when the weights are unknown, not on disk or do not fit;
                  ConfigError for an engine, device, dtype or input size that cannot be had;
-                 MissingExtraError without PyTorch, or without openvino
+                 MissingExtraError without openvino, or without PyTorch where graphs would have to be traced
     """
     if engine is not None and engine not in ENGINES:
         raise ConfigError(f"engine {engine!r} is unknown; use one of {', '.join(ENGINES)}")
     if is_exported(model):
-        return _openvino(Path(model), engine, device, dtype, input_size)
-    if engine == "openvino":
-        return _openvino(_exported(model, input_size), engine, device, dtype, input_size)
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        found = _find_exported(model, input_size) if engine is None else None
-        if found is not None:
-            return _openvino(found, engine, device, dtype, input_size)
-        raise MissingExtraError(
-            "running a model needs PyTorch: pip install 'masklet[torch]' (or graphs that `masklet export` "
-            "wrote for this model, which run without)"
-        ) from error
+        if engine == "torch":
+            raise ConfigError(
+                f"{model} holds graphs for OpenVINO; leave the engine out, or name a checkpoint"
+            )
+        return _openvino(Path(model), device, dtype, input_size)
+    if engine == "openvino" or (engine is None and not _has_torch()):
+        return _from_graphs(resolve(model), device, dtype, input_size)
+    if not _has_torch():
+        raise MissingExtraError("the torch engine needs PyTorch: pip install 'masklet[torch]'")
     from masklet.engine.torch_engine import TorchEngine, pick_device
     from masklet.predict.segmenter import Segmenter
 
@@ -78,59 +77,117 @@ def export(
 ) -> Path:
     """Write a model's graphs for the OpenVINO engine; gives the folder, which is replaced if it is there.
 
+    Needs PyTorch, unless the package has the model's graphs at this size and only the weights go in.
+
     folder       None: where `load` finds it, in the user's cache
     input_size   the only size the graphs will take; None: what the model was made for
     raises       as `load`; SinkError when the folder is something else, or cannot be written
     """
-    found = resolve(model)
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("exporting needs PyTorch: pip install 'masklet[torch]'") from error
-    from masklet.engine import openvino_export
-    from masklet.model import checkpoints
+    return _export(resolve(model), folder, input_size)
 
-    exported = _network(found, input_size)
-    own_size = _config(found, checkpoints.load_states(found.paths)).input_size if input_size else None
-    target = exports_folder() / folder_name(found.name, exported.config.input_size)
-    target = target if folder is None else Path(folder)
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not is_exported(target)):
-        raise SinkError(f"{target} is there and no exported model; name another folder")
+
+def export_topology(network: str, folder: str | Path, *, input_size: int | None = None) -> Path:
+    """Write the graphs of a network without weights, as the package carries them; gives the file.
+
+    network      a name from `config.presets`; its weights need not be there
+    input_size   the only size the graphs will take; None: the network's own
+    raises       ConfigError for an unknown network, MissingExtraError without PyTorch or openvino,
+                 SinkError when the file cannot be written
+    """
+    if not _has_torch():
+        raise MissingExtraError("exporting needs PyTorch: pip install 'masklet[torch]'")
+    from masklet.engine import openvino_export, openvino_topology
+    from masklet.model.config import config_for
+
+    config = config_for(network)
+    path = packed_path(Path(folder), network, input_size or config.input_size)
+    topology = openvino_export.topology(config.at(input_size or config.input_size))
     try:
-        openvino_export.export(exported, target, own_size=own_size, source=fingerprint(found.paths))
+        openvino_topology.write(topology, path)
     except OSError as error:
-        raise SinkError(f"cannot write {target}: {error.strerror or error}") from error
-    return target
+        raise SinkError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
 
 
 def _openvino(
-    folder: Path, engine: str | None, device: str | None, dtype: str | None, input_size: int | None
+    folder: Path, device: str | None, dtype: str | None, input_size: int | None, *, keep: bool = True
 ) -> Segmenter:
+    """Run a folder of graphs; with `keep`, what is compiled stays for the next start."""
     from masklet.engine.openvino_engine import OpenVinoEngine
     from masklet.predict.segmenter import Segmenter
 
-    if engine == "torch":
-        raise ConfigError(f"{folder} holds graphs for OpenVINO; leave the engine out, or name a checkpoint")
     if device not in (None, "cpu"):
         raise ConfigError(f"the openvino engine runs on the cpu, not on {device!r}; leave the device out")
     size = read_card(folder).input_size
     if input_size not in (None, size):
         raise ConfigError(f"{folder} was exported for input size {size}, not {input_size}; export it again")
-    return Segmenter(OpenVinoEngine(folder, dtype=dtype, cache=compiled_folder()))
+    return Segmenter(OpenVinoEngine(folder, dtype=dtype, cache=compiled_folder() if keep else None))
 
 
-def _exported(model: str | Path, input_size: int | None) -> Path:
-    """The exported folder of a model; made now when there is none and PyTorch can make it."""
-    folder = _find_exported(model, input_size)
-    if folder is None:
-        _log.info("%s is exported for OpenVINO, once", model)
-        folder = export(model, input_size=input_size)
-    return folder
+def _from_graphs(found: Resolved, device: str | None, dtype: str | None, input_size: int | None) -> Segmenter:
+    """A checkpoint on OpenVINO; graphs that are not there yet are made, and kept where that can be."""
+    packed = packed_for(found.paths, input_size)
+    folder = find(found.name, input_size, found.paths if packed is None else packed.files)
+    try:
+        folder = folder or _export(found, None, input_size)
+    except SinkError as error:
+        if packed is None:
+            raise
+        _log.warning("%s: graphs are made anew at every start", error)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+            packed.fill(Path(home, "graphs"))
+            return _openvino(Path(home, "graphs"), device, dtype, input_size, keep=False)
+    return _openvino(folder, device, dtype, input_size)
 
 
-def _find_exported(model: str | Path, input_size: int | None) -> Path | None:
-    found = resolve(model)
-    return find(found.name, input_size, found.paths)
+def _export(found: Resolved, folder: str | Path | None, input_size: int | None) -> Path:
+    """Write graphs: those of the package, with the weights in, or else traced by PyTorch."""
+    write: Callable[[Path], object]
+    packed = packed_for(found.paths, input_size)
+    if packed is not None:
+        size, write = packed.input_size, packed.fill
+    elif _has_torch():
+        size, write = _traced(found, input_size)
+    else:
+        raise _no_graphs(found)
+    target = exports_folder() / folder_name(found.name, size) if folder is None else Path(folder)
+    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not is_exported(target)):
+        raise SinkError(f"{target} is there and no exported model; name another folder")
+    try:
+        write(target)
+    except OSError as error:
+        raise SinkError(f"cannot write {target}: {error.strerror or error}") from error
+    return target
+
+
+def _traced(found: Resolved, input_size: int | None) -> tuple[int, Callable[[Path], object]]:
+    """The input size of what PyTorch will trace, and how to have it written."""
+    from masklet.engine import openvino_export
+    from masklet.model import checkpoints
+
+    model = _network(found, input_size)
+    own_size = _config(found, checkpoints.load_states(found.paths)).input_size if input_size else None
+    source = fingerprint(found.paths)
+    return model.config.input_size, lambda folder: openvino_export.export(
+        model, folder, own_size=own_size, source=source
+    )
+
+
+def _no_graphs(found: Resolved) -> MissingExtraError:
+    sizes = packed_sizes(found.config) if found.config else ()
+    others = f"; without it, {found.name} runs at input size {' or '.join(map(str, sizes))}" if sizes else ""
+    return MissingExtraError(
+        "running this model needs PyTorch: pip install 'masklet[torch]' (or graphs that `masklet export` "
+        f"wrote for it, which run without){others}"
+    )
+
+
+def _has_torch() -> bool:
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def network(model: str | Path, input_size: int | None = None) -> Sam2:

@@ -97,8 +97,8 @@ class Mask:
         if array.ndim != 2:
             raise MaskError(f"a mask must be [H, W], got {list(array.shape)}")
         if array.dtype != bool:
-            if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-                raise MaskError("a mask must hold finite values, got NaN or infinity")
+            if np.issubdtype(array.dtype, np.floating):
+                _check_binary(array)
             array = array != 0
         return cls(rle.encode(array), int(array.shape[0]), int(array.shape[1]))
 
@@ -169,12 +169,16 @@ class Prompt:
         """Raise PromptError when the prompt does not lie on a frame of this size."""
         for click in self.clicks:
             if not (0 <= click.x < width and 0 <= click.y < height):
-                raise PromptError(f"click ({click.x:g}, {click.y:g}) is outside the frame ({width}×{height})")
+                raise PromptError(
+                    f"click ({click.x:g}, {click.y:g}) is outside the frame ({width}×{height}); "
+                    f"x goes from 0 to {width - 1}, y from 0 to {height - 1}"
+                )
         if self.box is not None:
             x0, y0, x1, y1 = self.box.corners
             if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
                 raise PromptError(
-                    f"box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) reaches outside the frame ({width}×{height})"
+                    f"box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) reaches outside the frame "
+                    f"({width}×{height}); cut it off there"
                 )
         if self.mask is not None and (self.mask.width, self.mask.height) != (width, height):
             raise PromptError(
@@ -194,19 +198,43 @@ class Prompt:
         )
 
 
+def _check_binary(array: np.ndarray) -> None:
+    """Refuse logits and probabilities: nearly every one differs from 0, so all would be the object."""
+    if not np.isfinite(array).all():
+        raise MaskError("a mask must hold finite values, got NaN or infinity")
+    if array.size and (array.min() < 0 or not np.isin(array, (0, array.max())).all()):
+        raise MaskError(
+            f"a mask of {array.dtype} must hold 0 and one other value, got {array.min():g} to "
+            f"{array.max():g}; threshold it first, logits as mask > 0"
+        )
+
+
 def _click(value: Click | Sequence[Any]) -> Click:
     if isinstance(value, Click):
         return value
-    if len(value) not in (2, 3):
-        raise PromptError(f"click {tuple(value)} must be (x, y) or (x, y, positive)")
-    positive = bool(value[2]) if len(value) == 3 else True
-    return Click(float(value[0]), float(value[1]), positive)
+    numbers = _numbers(value)
+    if len(numbers) not in (2, 3):
+        raise PromptError(f"click {value!r} must be (x, y) or (x, y, positive); clicks are a list of these")
+    if len(numbers) == 3 and numbers[2] not in (0, 1):
+        raise PromptError(f"click {value!r} must end in True (on the object) or False (off it)")
+    return Click(numbers[0], numbers[1], len(numbers) == 2 or numbers[2] == 1)
 
 
 def _box(value: Sequence[float]) -> Box:
-    if len(value) != 4:
-        raise PromptError(f"box {tuple(value)} must be (x0, y0, x1, y1)")
-    return Box(*(float(v) for v in value))
+    numbers = _numbers(value)
+    if len(numbers) != 4:
+        raise PromptError(f"box {value!r} must be (x0, y0, x1, y1)")
+    return Box(*numbers)
+
+
+def _numbers(value: Any) -> list[float]:
+    """Plain numbers; empty when it is anything else."""
+    if isinstance(value, str):
+        return []
+    try:
+        return [float(v) for v in value]
+    except (TypeError, ValueError):
+        return []
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
-from fakes import truth
+from fakes import FakeEngine, Impatient, truth
 from masklet.types import Mask
+from masklet.video.json_masks import read_masklets
 
 
 def masks_in(result: dict) -> list:
@@ -75,3 +77,43 @@ def test_bad_input_is_one_line(cli, photo: Path, arguments, complaint) -> None:
     done = cli("auto", photo, *arguments)
     assert done.code == 2
     assert complaint in done.complaint
+
+
+FEW = ("--points-per-side", "12", "--stability", "0.3")
+
+
+def test_it_shows_how_far_it_is(cli, photo: Path, frames: Path, tmp_path: Path) -> None:
+    done = cli("auto", photo, *FEW, "-o", tmp_path / "m.json")
+    assert "144/144" in done.err
+    assert "clicks/s" in done.err
+    assert "finding" in cli("auto", frames, *FEW, "--interval", "4", "-o", tmp_path / "m.json").err
+
+
+def test_what_is_not_there(cli, tmp_path: Path) -> None:
+    for name in ("no.mp4", "no.jpg"):
+        done = cli("auto", tmp_path / name, "-o", tmp_path / "o.mp4")
+        assert done.code == 1
+        assert f"{name} does not exist; check the path" in done.complaint
+
+
+def test_a_damaged_video_gives_the_frames_before(cli, frames: Path, tmp_path: Path) -> None:
+    (frames / "5.png").write_bytes((frames / "5.png").read_bytes()[:80])
+    done = cli("auto", frames, *FEW, "-o", tmp_path / "m.json", "--json")
+    assert done.code == 1
+    assert "frame 5 of 8" in done.complaint
+    assert done.json["masklets"][0]["visible_frames"] == 5
+    assert list(read_masklets(tmp_path / "m.json")[1].masks) == [0, 1, 2, 3, 4]
+
+
+class TestCtrlC:
+    @pytest.fixture
+    def engine(self) -> FakeEngine:
+        return Impatient(at=4)
+
+    def test_what_was_done_stays(self, cli, frames: Path, tmp_path: Path) -> None:
+        done = cli("auto", frames, *FEW, "-o", tmp_path / "m.json")
+        assert done.code == 130
+        found = read_masklets(tmp_path / "m.json")
+        assert done.complaint == f"masklet: interrupted; the {len(found)} masklets found until then are kept"
+        assert 3 <= len(found[1].masks) < 8
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

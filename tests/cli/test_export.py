@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 
-from masklet.model import names_official, registry
-from masklet.model.config import config_for
+from masklet.model import checkpoints, names_official, registry
+from masklet.model.checkpoints import Card
+from masklet.model.config import Sam2Config, config_for
 from masklet.model.sam2 import Sam2
 
 
@@ -37,7 +39,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list:
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (folder / name).touch()
-        write_card(folder / CARD, openvino_export.card_of(model, own_size, source))
+        write_card(folder / CARD, openvino_export.card_of(model.config, own_size, source))
 
     monkeypatch.setattr(openvino_export, "export", export)
     return given
@@ -74,6 +76,59 @@ def test_an_unknown_model(cli) -> None:
     done = cli("export", "sam9")
     assert done.code == 1
     assert "unknown model 'sam9'" in done.complaint
+
+
+def test_without_weights(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of a network by its name; making its contents is tested with the engine."""
+    from masklet.engine import openvino_export, openvino_topology
+    from masklet.engine.openvino_store import GRAPHS
+    from masklet.engine.openvino_topology import BareGraph, Topology
+
+    def topology(config: Sam2Config) -> Topology:
+        card = openvino_export.card_of(config, None, "")
+        return Topology(card, {}, dict.fromkeys(GRAPHS, BareGraph(b"<net/>", b"", ())))
+
+    monkeypatch.setattr(openvino_export, "topology", topology)
+    path = tmp_path / "weights" / "masklet-nano-96.graphs.zip"
+    done = cli("export", "masklet-nano", "--input-size", "96", "--without-weights", tmp_path / "weights")
+    assert (done.code, done.out) == (0, f"{path}\n"), done.err
+    assert openvino_topology.read(path).card.input_size == 96
+    done = cli("export", "masklet-nano", "--without-weights", tmp_path, "--json")
+    assert done.json["file"] == str(tmp_path / "masklet-nano-384.graphs.zip")
+    assert done.json["bytes"] > 0
+
+    done = cli("export", "mine.pt", "--without-weights", tmp_path)
+    assert "unknown model 'mine.pt'" in done.complaint
+    done = cli("export", "masklet-nano", "--without-weights", tmp_path, "--out", tmp_path)
+    assert "leave --out away" in done.complaint
+
+
+def test_an_embedded_model_is_filled(
+    cli, seen: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the package has a checkpoint's graphs, nothing is traced."""
+    from masklet.engine.openvino_export import card_of
+    from masklet.engine.openvino_store import CARD, FILES
+    from masklet.engine.openvino_topology import Packed
+
+    monkeypatch.setattr(registry, "weights_folder", lambda: tmp_path)
+    (tmp_path / "masklet-nano-96.graphs.zip").touch()
+    card = Card("masklet-nano", "all", 384, "CC0-1.0", "nothing")
+    checkpoints.save_state(tmp_path / "mine.safetensors", {"w": torch.zeros(1)}, card)
+    filled: list = []
+
+    def fill(self: Packed, folder: Path) -> None:
+        filled.append((self.input_size, self.own_size, folder))
+        folder.mkdir(parents=True)
+        (folder / CARD).write_text(json.dumps(asdict(card_of(config_for("masklet-nano"), None, ""))))
+        for name in FILES:
+            (folder / name).touch()
+
+    monkeypatch.setattr(Packed, "fill", fill)
+    done = cli("export", tmp_path / "mine.safetensors", "--input-size", "96", "--out", tmp_path / "out")
+    assert (done.code, done.out) == (0, f"{tmp_path / 'out'}\n"), done.err
+    assert filled == [(96, 384, tmp_path / "out")]
+    assert seen == []
 
 
 def test_engine(cli, photo: Path, frames: Path) -> None:

@@ -36,6 +36,15 @@ def test_as_json(cli) -> None:
     assert row["on_disk"] is False
     assert row["bytes"] == 156_000_000
     assert row["files"][0].endswith("sam2.1_hiera_tiny.pt")
+    assert row["without_pytorch"] == []
+
+
+def test_what_runs_without_pytorch(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "weights_folder", lambda: tmp_path)
+    for size in (512, 384):
+        (tmp_path / f"masklet-tiny-{size}.graphs.zip").touch()
+    assert cli("models", "--json").json[0]["without_pytorch"] == [384, 512]
+    assert "384, 512" in cli("models").out
 
 
 def test_get(cli, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

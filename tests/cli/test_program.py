@@ -138,6 +138,7 @@ def test_an_unknown_command_or_option(cli) -> None:
         (CheckpointError("two\nlines"), 1, "two lines"),
         (MaskletError("other"), 1, "other"),
         (OSError(errno.ENOSPC, "No space left on device", "out.mp4"), 1, "No space left on device: out.mp4"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "masklet: No space left on device: an output"),
         (MemoryError(), 1, "out of memory"),
         (ZeroDivisionError("by zero"), 1, "unexpected ZeroDivisionError: by zero"),
         (KeyboardInterrupt(), 130, "interrupted"),

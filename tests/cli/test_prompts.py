@@ -59,8 +59,8 @@ def test_clicks_and_a_box_of_one_object_are_one_prompt() -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("click 1,2 object 2", "--object 2 has no --click"),
-        ("frame 3 click 1,2 frame 5", "--frame 5 has no --click"),
+        ("click 1,2 object 2", "--object 2 has no --click, --box or --mask after it"),
+        ("frame 3 click 1,2 frame 5", "--frame 5 has no --click, --box or --mask beside it"),
         ("frame 3", "--frame 3 has no --click"),
         ("frame x click 1,2", "--frame 'x' must be a whole number"),
         ("frame -1 click 1,2", "--frame -1 must be at least 0"),

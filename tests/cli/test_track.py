@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import FakeEngine, inside, squares, truth
+from fakes import FakeEngine, Impatient, inside, squares, truth
+from masklet.errors import SinkError
 from masklet.types import Masklet
 from masklet.video.json_masks import read_masklets
 
@@ -43,6 +43,34 @@ def write_video(path: Path, options: dict[str, str] | None = None) -> Path:
     return path
 
 
+def write_noisy_video(path: Path) -> Path:
+    """The same with a second and a half of sound, which starts with the pictures and gets louder."""
+    silent = write_video(path.with_name("silent.mp4"))
+    with av.open(str(silent)) as given, av.open(str(path), "w") as out:
+        video = out.add_stream_from_template(given.streams.video[0])
+        audio = out.add_stream("aac", rate=8000)
+        audio.layout = "mono"
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                out.mux(packet)
+        wave = (np.sin(np.arange(12000) / 4) * np.arange(12000) / 12000).astype(np.float32)
+        for start in range(0, 12000, 1000):
+            sound = av.AudioFrame.from_ndarray(wave[None, start : start + 1000], format="fltp", layout="mono")
+            sound.sample_rate, sound.pts = 8000, start
+            out.mux(audio.encode(sound))
+        out.mux(audio.encode(None))
+    return path
+
+
+def heard(path: Path) -> np.ndarray:
+    """float [N]: the sound, 8000 values a second; empty when there is none."""
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            return np.zeros(0)
+        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+
+
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     return write_video(tmp_path / "video.mp4")
@@ -66,6 +94,33 @@ def test_the_example_of_the_help(cli, video: Path, tmp_path: Path) -> None:
     x, y = inside(5, 1)
     assert np.abs(shown[5][y, x].astype(int) - plain[5][y, x]).max() > 20, "the object is not painted"
     assert np.abs(shown[5][90, 120].astype(int) - plain[5][90, 120]).max() < 20
+
+
+def test_the_overlay_keeps_the_sound(cli, tmp_path: Path) -> None:
+    noisy, out = write_noisy_video(tmp_path / "noisy.mp4"), tmp_path / "o.mp4"
+    done = cli("track", noisy, "--click", spot(1), "-o", out)
+    assert done.code == 0, done.err
+    assert len(pictures(out)) == 8
+    assert abs(len(heard(out)) / 8000 - 8 / 25) < 0.2  # as long as the pictures, in whole packets
+    quiet = np.abs(heard(out)[:1000]).mean()
+    assert (
+        cli("track", noisy, "--click", spot(1, 5), "--frame", "5", "--direction", "forward", "-o", out).code
+        == 0
+    )
+    assert len(pictures(out)) == 3
+    assert np.abs(heard(out)[:1000]).mean() > 1.5 * quiet  # it is the sound of these frames
+
+
+def test_pictures_count_when_the_sound_is_lost(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise SinkError("cannot put the sound there")
+
+    monkeypatch.setattr("masklet.video.sound.with_sound", fail)
+    noisy, out = write_noisy_video(tmp_path / "noisy.mp4"), tmp_path / "o.mp4"
+    done = cli("track", noisy, "--click", spot(1), "-o", out)
+    assert done.code == 0
+    assert "o.mp4 has no sound: cannot put the sound there" in done.err
+    assert len(pictures(out)) == 8
 
 
 def test_frame_after_the_click_and_a_second_object(cli, frames: Path, tmp_path: Path) -> None:
@@ -217,19 +272,6 @@ def test_a_damaged_video_gives_the_frames_before(cli, tmp_path: Path, output: st
         assert follows(read_masklets(masks)[1], 1, range(5))
     else:
         assert list(done.json["objects"][0]["masks"]) == ["0", "1", "2", "3", "4"]
-
-
-class Impatient(FakeEngine):
-    """Someone presses Ctrl-C while a frame is encoded."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__()
-        self.at = at
-
-    def encode_image(self, image: np.ndarray) -> np.ndarray:
-        if self.calls["encode"] == self.at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return super().encode_image(image)
 
 
 class TestCtrlC:

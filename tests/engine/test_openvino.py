@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from masklet.engine.openvino_store import CARD, FORMAT, find, folder_name, read_card
+from masklet.engine.openvino_topology import Packed
 from masklet.engine.protocol import MemoryReading, PromptBatch
 from masklet.engine.torch_engine import TorchEngine
 from masklet.errors import CheckpointError, ConfigError
-from masklet.model import registry
+from masklet.model import checkpoints, registry
+from masklet.model.checkpoints import Card
 from masklet.model.config import HieraConfig, Sam2Config
 from masklet.model.sam2 import Sam2
 from masklet.predict.segmenter import Segmenter
@@ -50,13 +52,36 @@ def config(request: pytest.FixtureRequest) -> Sam2Config:
 
 
 @pytest.fixture(scope="module")
-def folder(config: Sam2Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graphs of CONFIG without weights: no number of `network` was there when they were made."""
+    from masklet.engine.openvino_export import topology
+    from masklet.engine.openvino_topology import packed_path, write
+
+    path = packed_path(tmp_path_factory.mktemp("packed"), CONFIG.name, CONFIG.input_size)
+    write(topology(CONFIG, half=False), path)
+    return path
+
+
+def filled(packed: Path, model: Sam2, home: Path) -> Path:
+    """The folder that packed graphs and a network's weights make."""
+    card = Card(CONFIG.name, "all", CONFIG.input_size, "CC0-1.0", "random numbers")
+    checkpoints.save_state(home / "weights.safetensors", model.state_dict(), card)
+    folder = home / folder_name(CONFIG.name, CONFIG.input_size)
+    size = CONFIG.input_size
+    Packed(packed, (home / "weights.safetensors",), size, size).fill(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(
+    config: Sam2Config, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """One network goes the way of the embedded models, the other is exported with its weights."""
     from masklet.engine.openvino_export import export
 
-    return _export(export, config, tmp_path_factory.mktemp("exported"))
-
-
-def _export(export, config: Sam2Config, home: Path) -> Path:
+    home = tmp_path_factory.mktemp("exported")
+    if config is CONFIG:
+        return filled(request.getfixturevalue("packed"), network(config), home)
     folder = home / folder_name(config.name, config.input_size)
     export(network(config), folder, source="abc", half=False)
     return folder
@@ -210,6 +235,36 @@ with model.video([np.full((40, 60, 3), shade, np.uint8) for shade in (20, 120, 9
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "3 False ['cpu', 'openvino']\n"
+
+
+def test_a_new_memory_needs_no_new_graphs(
+    config: Sam2Config, packed: Path, image: np.ndarray, tmp_path: Path
+) -> None:
+    from masklet.engine.openvino_engine import OpenVinoEngine
+
+    if config is not CONFIG:
+        pytest.skip("one network will do")
+    model = network(config)
+    generator = torch.Generator().manual_seed(11)
+    _, memory = checkpoints.split(model.state_dict())
+    for tensor in memory.values():
+        tensor += 0.1 * torch.randn(tensor.shape, generator=generator)
+    before = packed.read_bytes()
+    folder = filled(packed, model, tmp_path)
+    assert packed.read_bytes() == before
+    found = []
+    for engine in (
+        OpenVinoEngine(folder, dtype="float32", threads=1),
+        TorchEngine(model, "cpu", "float32"),
+        TorchEngine(network(config), "cpu", "float32"),
+    ):
+        features = engine.encode_image(image)
+        first = engine.decode(engine.condition(features, None), PromptBatch.none(1), multimask=False)
+        memories = [engine.remember(features, first.logits, first.occlusion, binary=False)]
+        reading = MemoryReading(memories, [1], first.pointer, [1])
+        found.append(engine.decode(engine.condition(features, reading), PromptBatch.none(1), multimask=False))
+    same(found[0], found[1])
+    assert np.abs(found[1].logits - found[2].logits).max() > 0.1, "the memory has changed what is seen"
 
 
 def test_a_folder_that_is_none(folder: Path, tmp_path: Path) -> None:

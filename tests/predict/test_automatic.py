@@ -185,3 +185,10 @@ def test_masks_cut_off_by_a_crop_are_dropped() -> None:
 def test_options_out_of_range_are_refused(name, value) -> None:
     with pytest.raises(ConfigError, match=name):
         AutomaticOptions(**{name: value})
+
+
+def test_progress_counts_clicks_over_all_crops() -> None:
+    steps: list[tuple[int, int]] = []
+    options = replace(FEW, points_per_side=4, points_per_batch=10, crop_layers=1, crop_points=(2,))
+    segment_everything(FakeEngine(), squares(1)[0], options, on_step=lambda *step: steps.append(step))
+    assert steps == [(done, 32) for done in (0, 10, 16, 20, 24, 28, 32)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fakes import ArraySource, FakeEngine, square_at, squares, truth
-from masklet.errors import ConfigError
+from masklet.errors import ConfigError, DamagedVideoError
 from masklet.predict.automatic import AutomaticOptions
 from masklet.predict.automatic_video import (
     GRIDS,
@@ -131,3 +131,29 @@ def test_bad_options_are_refused(bad: dict) -> None:
 def test_grids_need_a_number_for_each_layer() -> None:
     with pytest.raises(ConfigError, match="crop_points"):
         AutomaticOptions(crop_layers=2, crop_points=(4,))
+
+
+def test_a_video_that_breaks_off_gives_what_was_followed_until_there() -> None:
+    source = ArraySource(squares(10, 2), breaks_at=6)
+    with pytest.raises(DamagedVideoError):
+        segment_video(FakeEngine(), source, options())
+    told: list[DamagedVideoError] = []
+    found = segment_video(FakeEngine(), source, options(), on_damage=told.append)
+    assert "breaks off at frame 6" in str(told[0])
+    for object_id in (1, 2):
+        assert sum(follows(m, object_id, range(6)) for m in found) == 1
+    assert all(set(m.masks) == set(range(6)) for m in found)
+
+
+def test_stopping_keeps_what_was_followed_until_then() -> None:
+    engine = FakeEngine()
+    found = segment_video(
+        engine, ArraySource(squares(10, 2)), options(), stopped=lambda: engine.calls["encode"] >= 5
+    )
+    assert engine.calls["encode"] == 5
+    for object_id in (1, 2):
+        assert sum(follows(m, object_id, range(4)) for m in found) == 1
+
+
+def test_stopping_while_searching_gives_nothing_new() -> None:
+    assert segment_video(FakeEngine(), ArraySource(squares(4, 2)), options(), stopped=lambda: True) == []

@@ -16,6 +16,7 @@ from fakes import ArraySource, FakeEngine, inside, squares
 from masklet.errors import MaskError, SessionError, VideoError
 from masklet.predict.automatic import AutomaticOptions
 from masklet.predict.segmenter import Segmenter, load_picture
+from masklet.video.source import open_source
 
 
 @pytest.fixture
@@ -74,6 +75,17 @@ def test_pictures_of_every_kind_load_alike(tmp_path) -> None:
     assert np.array_equal(load_picture(tmp_path / "deep.png"), grey)
 
 
+def test_a_picture_and_a_frame_look_the_same(tmp_path) -> None:
+    """What is transparent is black in both, whatever colours lie there."""
+    image = np.dstack([squares(1)[0], np.full((96, 128), 255, np.uint8)])
+    image[:, :40, 3] = 0
+    Image.fromarray(image).save(tmp_path / "cut.png")
+    loaded = load_picture(tmp_path / "cut.png")
+    assert not loaded[:, :40].any()
+    assert np.array_equal(loaded, open_source(tmp_path / "cut.png")[0].image)
+    assert np.array_equal(loaded, load_picture(Image.fromarray(image)))
+
+
 def test_the_camera_s_turn_is_kept(tmp_path) -> None:
     image = Image.fromarray(squares(1)[0])
     exif = image.getexif()
@@ -86,7 +98,10 @@ def test_bad_pictures_say_why(tmp_path) -> None:
     (tmp_path / "text.png").write_text("no picture")
     Image.fromarray(squares(1)[0]).save(tmp_path / "cut.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:120])
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
     for name, message in (
+        ("", "is a folder; give one picture"),
+        ("float.tif", "holds float32 pixels"),
         ("gone.png", "gone.png does not exist"),
         ("text.png", "not a picture"),
         ("cut.png", "cut.png cannot be read"),

@@ -88,6 +88,13 @@ def test_the_prior_can_be_switched_off() -> None:
     assert s.engine.priors == [None, None]
 
 
+def test_numpy_s_numbers_are_numbers() -> None:
+    s = session()
+    s.prompt(np.int64(2), np.int64(3), clicks=np.array([inside(2, 1)]))
+    assert [type(i) for i in (*s.objects, *s.prompts[3])] == [int, int]  # or json could not write them
+    assert s.masks(np.int64(2))[3].area > 0
+
+
 def test_a_mask_prompt_comes_out_verbatim() -> None:
     s = session()
     array = truth(3, 1)
@@ -588,6 +595,8 @@ WHOLE = np.ones((96, 128), bool)
 BAD = [
     (UnknownFrameError, r"frame 12 is outside the video \(0–11\)", lambda s: s.prompt(12, clicks=[(1, 1)])),
     (UnknownFrameError, "frame -1 is outside", lambda s: s.prompt(-1, clicks=[(1, 1)])),
+    (UnknownFrameError, "frame 1.0 must be a whole number", lambda s: s.prompt(1.0, clicks=[(1, 1)])),
+    (UnknownFrameError, "frame 'first' must be", lambda s: s.prompt("first", clicks=[(1, 1)])),
     (UnknownFrameError, "frame 99", lambda s: s.masks(99)),
     (UnknownFrameError, "frame 99", lambda s: s.pin(99, 1)),
     (PromptError, r"click \(128, 5\) is outside the frame", lambda s: s.prompt(0, clicks=[(128, 5)])),

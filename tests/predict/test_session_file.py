@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +53,20 @@ def test_a_session_comes_back_whole(worked, tmp_path) -> None:
     again.remove(1)
     again.prompt(2, 1, clicks=[inside(2, 1)])
     assert set(again.masks(8)) == {2}  # the new object 1 has nothing of the old
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_device_is_written_to_not_replaced(worked) -> None:
+    with pytest.raises(SessionError, match="cannot write /dev/full: No space left on device; free some"):
+        worked.save("/dev/full")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_file_of_another_kind(tmp_path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(bytes(range(256)))
+    with pytest.raises(SessionError) as caught:
+        VideoSession.load(tmp_path / "clip.mp4", source(), FakeEngine())
+    assert str(caught.value).endswith("clip.mp4 is not a session file, or is damaged")
 
 
 def test_the_undo_steps_are_not_kept(worked, tmp_path) -> None:

@@ -96,9 +96,11 @@ def test_recomputing_changes_memory_not_gradients(tmp_path: Path) -> None:
 
 
 def test_rates_fall_through_the_trunk() -> None:
-    recipe = Recipe(steps=1, image_rate=0.5, layer_decay=0.8)
+    recipe = Recipe(steps=1, image_rate=0.5, decoder_rate=0.1, layer_decay=0.8)
     trunk = "image_encoder.trunk."
-    assert scale_of("mask_decoder.iou_token.weight", recipe, 4) == 1
+    assert scale_of("memory_encoder.out_proj.weight", recipe, 4) == 1
+    assert scale_of("mask_decoder.iou_token.weight", recipe, 4) == 0.1
+    assert scale_of("mask_decoder.pred_obj_score_head.layers.0.weight", recipe, 4) == 1
     assert scale_of("image_encoder.neck.convs.0.conv.weight", recipe, 4) == 0.5
     assert scale_of(trunk + "blocks.3.norm1.weight", recipe, 4) == pytest.approx(0.5 * 0.8)
     assert scale_of(trunk + "blocks.0.norm1.weight", recipe, 4) == pytest.approx(0.5 * 0.8**4)

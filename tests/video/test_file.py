@@ -72,6 +72,13 @@ def test_constant_rate_is_exact(film: Film) -> None:
     assert video.damage is None
 
 
+def test_a_frame_s_time_needs_no_decoding(film: Film) -> None:
+    with VideoFile(film(rate=Fraction(30000, 1001))) as video:
+        assert [video.time(i) for i in (0, 3)] == [0, video[3].time]
+        with pytest.raises(UnknownFrameError):
+            video.time(len(video))
+
+
 def test_variable_rate_keeps_every_time(film: Film) -> None:
     times = [0, 40, 41, 100, 333, 340, 1000, 1017, 2500, 2533]
     path = film("vfr.mp4", frames=10, times=times, time_base=Fraction(1, 1000))

@@ -19,6 +19,7 @@ from PIL import Image
 from masklet.errors import MaskError, SinkError
 from masklet.types import FrameMasks, Mask
 from masklet.video.cutout import CutOut
+from masklet.video.draft import is_direct
 from masklet.video.file import VideoFile
 from masklet.video.in_order import InOrder
 from masklet.video.json_masks import CocoJson, SavJson, read_masklets
@@ -489,3 +490,22 @@ def test_the_first_error_is_the_one_raised(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.ERROR), pytest.raises(ZeroDivisionError), Failing(-1):
         raise ZeroDivisionError
     assert "this one cannot end" in caplog.text
+
+
+# ── drafts ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    (tmp_path / "masks.json").symlink_to(there / "masks.json")
+    with CocoJson(tmp_path / "masks.json") as sink:
+        write(sink, [masks_of(0)])
+    assert (tmp_path / "masks.json").is_symlink()
+    assert [path.name for path in there.iterdir()] == ["masks.json"]
+    assert is_whole(there / "masks.json", 1)
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="this system has no /dev/stdout")
+def test_the_system_s_names_for_open_files_are_written_to_not_replaced() -> None:
+    assert is_direct(Path("/dev/stdout"))

@@ -170,6 +170,8 @@ def test_one_door(tmp_path: Path, film: Film) -> None:
     source = open_source(np.stack([picture(1)] * 5), rate=25)
     assert source.rate == 25
     assert open_source(source) is source
+    with pytest.raises(VideoError, match="path is empty"):
+        open_source("")
     with pytest.raises(VideoError, match="no file"):
         open_source(tmp_path / "none.mp4")
     with pytest.raises(VideoError, match=r"generator has no known length; stream it"):

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.masks import described, rle_of, write_text
 from masklet.cli.options import Device, Json, Model
+from masklet.cli.outputs import check_outputs
 from masklet.cli.progress import progress_bar
-from masklet.errors import ConfigError
+from masklet.cli.sounding import add_sound
+from masklet.errors import ConfigError, DamagedVideoError, VideoError
 from masklet.model.registry import DEFAULT
 
 if TYPE_CHECKING:
@@ -92,10 +95,13 @@ def auto(
     """
     if output is None and not as_json:
         raise ConfigError("name an output: -o MASKS.JSON or --json")
+    if not source.exists():
+        raise VideoError(f"{source} does not exist; check the path")
     video = _is_video(source)
     endings = (".json", ".mp4") if video else (".json",)
     if output is not None and output.suffix.lower() not in endings:
         raise ConfigError(f"cannot tell from {output} what to write; name it {' or '.join(endings)}")
+    check_outputs([output], [source])
     from masklet.predict.automatic import AutomaticOptions
 
     options = with_preset(
@@ -113,7 +119,9 @@ def auto(
         return
     segmenter = ctx.obj(model, device=device)
     picture = segmenter.image(source).image
-    result = _result(source, model, picture.shape[:2], options, segmenter.automatic(picture, options))
+    with progress_bar("searching", "clicks/s") as show:
+        found = segmenter.automatic(picture, options, on_step=show)
+    result = _result(source, model, picture.shape[:2], options, found)
     if output is not None:
         write_text(output, json.dumps(result, indent=2))
     if as_json:
@@ -158,15 +166,31 @@ def _video(
 
     options = VideoAutomaticOptions(picture=picture, interval=interval)
     segmenter = ctx.obj(model, device=device)
-    with closing(open_source(path)) as source, progress_bar("finding") as show:
-        found = segment_video(
-            segmenter.engine, source, options, on_step=lambda what, done, total: show(done, total)
-        )
+    damage: list[DamagedVideoError] = []
+    with closing(open_source(path)) as source:
+        with progress_bar("finding") as show, stopping_gently(lambda: None) as interruption:
+            found = segment_video(
+                segmenter.engine,
+                source,
+                options,
+                on_step=lambda what, done, total: show(done, total, what if done < total else None),
+                stopped=lambda: interruption.happened,
+                on_damage=damage.append,
+            )
         if output is not None:
-            _write(source, found, output)
+            try:
+                _write(source, found, output)
+            except DamagedVideoError as error:
+                damage.append(error)
+            if output.suffix.lower() == ".mp4":
+                add_sound(output, source, 0)
         if as_json:
             result = _video_result(path, model, source, options, found, output)
             typer.echo(json.dumps(result, indent=2))
+    if interruption.happened:
+        raise Interrupted(f"interrupted; the {len(found)} masklets found until then are kept")
+    if damage:
+        raise damage[0]
 
 
 def _write(source: FrameSource, found: list[AutoMasklet], output: Path) -> None:

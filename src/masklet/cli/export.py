@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from masklet.cli.options import Json
+from masklet.errors import ConfigError
 from masklet.model.registry import DEFAULT
 
 
@@ -30,16 +31,34 @@ def export(
             "--out", help="The folder; by default where `--engine openvino` looks.", show_default=False
         ),
     ] = None,
+    without_weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--without-weights",
+            metavar="FOLDER",
+            help="Write one small file into this folder: the graphs of a named network, for any weights.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """`masklet export masklet-tiny --input-size 384 --out exported`
 
     Write a model as graphs that the OpenVINO engine runs on a CPU, without PyTorch. The folder may be
-    copied to another machine and named as `--model`. Exporting needs PyTorch.
+    copied to another machine and named as `--model`. Exporting needs PyTorch, except for the embedded
+    models at the sizes that the package has graphs for. `--without-weights` makes those graphs; the
+    weights need not be there.
     """
     from masklet import loading
     from masklet.engine.openvino_store import read_card
 
+    if without_weights is not None:
+        if out is not None:
+            raise ConfigError("--without-weights names the folder itself; leave --out away")
+        path = loading.export_topology(model, without_weights, input_size=input_size)
+        row = {"file": str(path), "name": model, "bytes": path.stat().st_size}
+        typer.echo(json.dumps(row, indent=2) if as_json else path)
+        return
     folder = loading.export(model, out, input_size=input_size)
     card = read_card(folder)
     if as_json:

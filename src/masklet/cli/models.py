@@ -24,7 +24,8 @@ def list_models(
 ) -> None:
     """`masklet models`
 
-    List every checkpoint masklet knows by name: size, licence, and whether it is on disk.
+    List every checkpoint masklet knows by name: size, licence, whether it is on disk, and the input sizes
+    at which it runs without PyTorch.
     `masklet models get NAME` fetches one.
     """
     if ctx.invoked_subcommand is not None:
@@ -54,6 +55,8 @@ def get(
 
 
 def _row(checkpoint: KnownCheckpoint) -> dict[str, Any]:
+    from masklet.engine.openvino_topology import packed_sizes
+
     return {
         "name": checkpoint.name,
         "bytes": checkpoint.size,
@@ -61,6 +64,7 @@ def _row(checkpoint: KnownCheckpoint) -> dict[str, Any]:
         "on_disk": checkpoint.is_on_disk,
         "origin": checkpoint.origin,
         "files": [str(path) for path in checkpoint.paths],
+        "without_pytorch": list(packed_sizes(checkpoint.name)),
     }
 
 
@@ -68,14 +72,18 @@ def _print_table() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from masklet.engine.openvino_topology import packed_sizes
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("model", no_wrap=True)
     table.add_column("MB", justify="right")
     table.add_column("licence", no_wrap=True)
     table.add_column("on disk", no_wrap=True)
+    table.add_column("without PyTorch", no_wrap=True)
     table.add_column("weights by")
     for checkpoint in registry.known():
         size = "–" if checkpoint.size is None else f"{checkpoint.size / 1e6:.0f}"
         here = "yes" if checkpoint.is_on_disk else "no"
-        table.add_row(checkpoint.name, size, checkpoint.licence, here, checkpoint.origin)
+        sizes = ", ".join(map(str, packed_sizes(checkpoint.name))) or "–"
+        table.add_row(checkpoint.name, size, checkpoint.licence, here, sizes, checkpoint.origin)
     Console().print(table)

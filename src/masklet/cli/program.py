@@ -132,7 +132,8 @@ def verdict(error: BaseException) -> tuple[int, str]:
         message = _one_line(error.format_message())
         return error.exit_code, message and message + _see_help(error)
     if isinstance(error, OSError):
-        reason = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
+        where = error.filename or "an output"
+        reason = f"{error.strerror}: {where}" if error.strerror else str(error)
         return FAILED, _one_line(reason)
     if isinstance(error, MemoryError):
         return FAILED, "out of memory; try --device cpu or fewer objects at once"

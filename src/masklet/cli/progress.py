@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -22,15 +23,25 @@ REMEMBERED_SECONDS = 10.0
 
 
 class RateColumn(ProgressColumn):
-    """Frames a second."""
+    """Frames, or what else is counted, a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} fps" if speed else "– fps", style="cyan")
+        return Text(f"{speed:.1f} {self._unit}" if speed else f"– {self._unit}", style="cyan")
+
+
+class Show(Protocol):
+    """Call it with what is done, what there is in all, and what is being done now if that changes."""
+
+    def __call__(self, done: int, total: int, what: str | None = None) -> None: ...
 
 
 @contextmanager
-def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(description: str, unit: str = "fps") -> Iterator[Show]:
     """Show a bar while the block runs; gives the function to call with (done, total).
 
     On a stderr that is no terminal only the finished line is written.
@@ -39,9 +50,13 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        RateColumn(),
+        RateColumn(unit),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), speed_estimate_period=REMEMBERED_SECONDS) as bar:
         task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def show(done: int, total: int, what: str | None = None) -> None:
+            bar.update(task, completed=done, total=total, description=what or description)
+
+        yield show

@@ -97,7 +97,8 @@ def _placed(events: Sequence[tuple[str, str]]) -> list[_Item]:
             items.append(_Item(kind, text, object_id, frame))
             waiting = ""
     if waiting and not (waiting.startswith("--frame") and _settle(items, group, frame)):
-        raise ConfigError(f"{waiting} has no --click, --box or --mask beside it")
+        where = "beside" if waiting.startswith("--frame") else "after"
+        raise ConfigError(f"{waiting} has no --click, --box or --mask {where} it")
     return [replace(item, frame=item.frame or 0) for item in items]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from masklet.cli.masks import described, write_mask, write_text
 from masklet.cli.options import Boxes, Clicks, Device, Engine, Json, Model, Photo, open_model
+from masklet.cli.outputs import check_outputs
 from masklet.cli.prompts import parse_box, parse_click
 from masklet.errors import ConfigError, PromptError
 from masklet.model.registry import DEFAULT
@@ -51,6 +52,7 @@ def segment(
         raise ConfigError("name an output: -o MASK.PNG, -o MASKS.JSON or --json")
     if output is not None and output.suffix.lower() not in (".png", ".json"):
         raise ConfigError(f"cannot tell from {output} what to write; name it .png or .json")
+    check_outputs([output], [photo])
     answer = (
         open_model(ctx.obj, model, device, engine).image(photo).segment(clicks=prompt.clicks, box=prompt.box)
     )

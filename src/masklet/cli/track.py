@@ -15,8 +15,10 @@ import typer
 from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.masks import rle_of
 from masklet.cli.options import Boxes, Clicks, Device, Engine, Json, Model, open_model
+from masklet.cli.outputs import check_outputs
 from masklet.cli.progress import progress_bar
 from masklet.cli.prompts import OrderedCommand, PlacedPrompt, placed_prompts, typed
+from masklet.cli.sounding import add_sound
 from masklet.errors import ConfigError, DamagedVideoError, PromptError
 from masklet.model.registry import DEFAULT
 
@@ -95,6 +97,11 @@ def track(
         raise ConfigError("name an output: -o OVERLAY.MP4, --masks OUT.JSON or --json")
     if output is not None and output.suffix.lower() not in VIDEO_SUFFIXES:
         raise ConfigError(f"cannot write the overlay {output}: it is a video, name it .mp4")
+    if masks is not None and masks.suffix.lower() not in ("", ".json") and not masks.is_dir():
+        raise ConfigError(
+            f"cannot tell from {masks} what to write; name it .json, or give a folder without an ending"
+        )
+    check_outputs([output, masks], [video, *(p.mask_file for p in prompts if p.mask_file is not None)])
     with open_model(ctx.obj, model, device, engine).video(video) as session:
         for prompt in prompts:
             _give(session, prompt)
@@ -105,6 +112,8 @@ def track(
         with closing(_opened(session, min(frames), output, masks)) as sink:
             done, ending = _follow(session, sink, way, limit)
         seconds = time.perf_counter() - started
+        if output is not None and done:
+            add_sound(output, session.source, min(done))
         if as_json:
             outputs = [str(path) for path in (output, masks) if path is not None]
             typer.echo(json.dumps(_result(session, video, model, done, seconds, outputs), indent=2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +13,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from masklet.engine import openvino_match
 from masklet.engine.openvino_graphs import Condition, Decode, Dense, Encode, Remember
-from masklet.engine.openvino_store import CARD, FORMAT, TABLES, GraphCard, write_card
-from masklet.errors import MissingExtraError
+from masklet.engine.openvino_recipes import recipes
+from masklet.engine.openvino_store import (
+    CARD,
+    FORMAT,
+    GRAPHS,
+    GraphCard,
+    replaced,
+    write_card,
+    write_tables,
+)
+from masklet.engine.openvino_topology import Topology
+from masklet.errors import CheckpointError, MissingExtraError
+from masklet.model.config import Sam2Config
 from masklet.model.sam2 import Sam2
 
 Shape = tuple[int, ...]
@@ -38,29 +50,67 @@ def export(
         import openvino
     except ImportError as error:
         raise MissingExtraError("exporting needs openvino: pip install openvino") from error
-    folder = Path(folder)
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     model = model.eval().requires_grad_(False)
-    card = card_of(model, own_size, source)
-    try:
-        _write_tables(model, part / TABLES)
+    card = card_of(model.config, own_size, source)
+    with replaced(Path(folder)) as part:
+        write_tables(part, _arrays(model))
         for name, (module, inputs) in _graphs(model).items():
             _log.info("exporting %s", name)
             graph = _converted(openvino, module, inputs)
             openvino.save_model(graph, str(part / f"{name}.xml"), compress_to_fp16=half)
         write_card(part / CARD, card)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return card
 
 
-def card_of(model: Sam2, own_size: int | None, source: str) -> GraphCard:
+def topology(config: Sam2Config, *, half: bool = True) -> Topology:
+    """The graphs of a network without weights, which fit any weights.
+
+    The network is exported twice, with different random numbers: what is not the same both times
+    follows from weights by no recipe, and filled graphs would be wrong.
+
+    half     as for `export`
+    raises   as `export`; CheckpointError when a constant follows from weights by no recipe
+    """
+    first, second = (_topology(config, seed, half) for seed in (1, 2))
+    for name in GRAPHS:
+        one, other = first.graphs[name], second.graphs[name]
+        if (one.xml, one.rest, one.places) != (other.xml, other.rest, other.places):
+            raise CheckpointError(
+                f"the graph {name} of {config.name} has constants that follow from weights by no known "
+                "recipe; add one to masklet.engine.openvino_recipes"
+            )
+    return first
+
+
+def _topology(config: Sam2Config, seed: int, half: bool) -> Topology:
+    model = _scattered(config, seed)
+    state = _arrays(model)
+    known = openvino_match.by_size(recipes(config, state), state)
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home, "exported")
+        card = export(model, folder, half=half)
+        graphs = {name: openvino_match.bare(folder, name, known) for name in GRAPHS}
+    return Topology(card, {name: array.shape for name, array in state.items()}, graphs)
+
+
+def _scattered(config: Sam2Config, seed: int) -> Sam2:
+    """A network in which no two numbers are alike, so that a parameter is known by its values."""
+    generator = torch.Generator().manual_seed(seed)
+    model = Sam2(config)
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            # Values that float16 holds exactly: OpenVINO leaves in float32 what would lose too much.
+            tensor.copy_((0.1 + 0.8 * torch.rand(tensor.shape, generator=generator)).half())
+    return model
+
+
+def _arrays(model: Sam2) -> dict[str, np.ndarray]:
+    """Its parameters as copies, float32."""
+    return {name: np.array(one.detach().float().numpy()) for name, one in model.state_dict().items()}
+
+
+def card_of(config: Sam2Config, own_size: int | None, source: str) -> GraphCard:
     """What the exported model will say about itself."""
-    config = model.config
     return GraphCard(
         format=FORMAT,
         name=config.name,
@@ -152,17 +202,3 @@ def _converted(openvino: Any, module: nn.Module, inputs: Mapping[str, tuple[Tens
     for port, name in zip(graph.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})
     return graph
-
-
-def _write_tables(model: Sam2, path: Path) -> None:
-    """What is added or chosen outside the graphs, float32."""
-    from safetensors.numpy import save_file
-
-    tables = {
-        "no_memory": model.no_memory_embed[0, 0][:, None, None],
-        "no_mask": model.prompt_encoder.no_mask_embed.weight[0][:, None, None],
-        "no_object_pointer": model.no_object_pointer[0],
-        "mask_weight": model.mask_downsample.weight[0, 0],
-        "mask_bias": model.mask_downsample.bias,
-    }
-    save_file({k: np.ascontiguousarray(v.detach().float().numpy()) for k, v in tables.items()}, path)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from masklet.engine.openvino_recipes import doubled
 from masklet.model.hiera import Hiera
 from masklet.model.layers import attend
 from masklet.model.memory_attention import Angles, RotaryAttention
@@ -56,8 +57,8 @@ class Turned(nn.Module):
         weight, bias = projection.weight.detach(), projection.bias.detach()
         self.both = nn.Linear(weight.shape[1], 2 * weight.shape[0])
         with torch.no_grad():
-            self.both.weight.copy_(torch.cat((weight, _turn(weight))))
-            self.both.bias.copy_(torch.cat((bias, _turn(bias))))
+            self.both.weight.copy_(torch.from_numpy(doubled(weight.numpy())))
+            self.both.bias.copy_(torch.from_numpy(doubled(bias.numpy())))
         self.register_buffer("cosine", cosine.repeat_interleave(2, dim=1))
         self.register_buffer("sine", sine.repeat_interleave(2, dim=1))
 
@@ -65,12 +66,6 @@ class Turned(nn.Module):
         """[…, h · w, inputs] → […, h · w, C], each row turned by its place."""
         straight, turned = self.both(x).chunk(2, dim=-1)
         return straight * self.cosine + turned * self.sine
-
-
-def _turn(rows: Tensor) -> Tensor:
-    """(a, b) → (-b, a) in neighbouring rows."""
-    pairs = rows.unflatten(0, (-1, 2))
-    return torch.stack((-pairs[:, 1], pairs[:, 0]), dim=1).flatten(0, 1)
 
 
 class Attend(nn.Module):

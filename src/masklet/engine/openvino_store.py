@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from masklet.errors import CheckpointError
 from masklet.model.registry import cache_folder, weights_folder
@@ -38,7 +43,7 @@ class GraphCard:
     stability_delta: float
     stability_threshold: float
     source: str = ""
-    """`fingerprint` of the checkpoint files it was exported from; empty when unknown."""
+    """`fingerprint` of the files it was made of; empty when unknown."""
 
 
 def write_card(path: Path, card: GraphCard) -> None:
@@ -60,6 +65,46 @@ def read_card(folder: str | Path) -> GraphCard:
     if lost := [name for name in FILES if not (folder / name).is_file()]:
         raise CheckpointError(f"{folder} lacks {', '.join(lost)}; {again}")
     return card
+
+
+def same_card(folder: Path, card: GraphCard) -> bool:
+    """Whether a folder is a whole exported model with this very card."""
+    try:
+        return read_card(folder) == card
+    except CheckpointError:
+        return False
+
+
+def write_tables(folder: Path, state: Mapping[str, np.ndarray]) -> None:
+    """What is added or chosen outside the graphs, float32, from a network's parameters."""
+    from safetensors.numpy import save_file
+
+    tables = {
+        "no_memory": state["no_memory_embed"][0, 0][:, None, None],
+        "no_mask": state["prompt_encoder.no_mask_embed.weight"][0][:, None, None],
+        "no_object_pointer": state["no_object_pointer"][0],
+        "mask_weight": state["mask_downsample.weight"][0, 0],
+        "mask_bias": state["mask_downsample.bias"],
+    }
+    save_file({name: np.ascontiguousarray(one, np.float32) for name, one in tables.items()}, folder / TABLES)
+
+
+@contextmanager
+def replaced(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iterator[Path]:
+    """A folder to write into, which takes the place of `folder` as a whole when the block ends well.
+
+    keep   asked at the end: what another process has put there meanwhile may stay
+    """
+    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if not keep():
+            shutil.rmtree(folder, ignore_errors=True)
+            part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def is_exported(path: str | Path) -> bool:
@@ -85,7 +130,7 @@ def find(name: str, input_size: int | None, checkpoints: Sequence[Path]) -> Path
     """The exported folder of a checkpoint, with the package or in the cache; None when there is none.
 
     input_size    None: the size the checkpoint was made for
-    checkpoints   the files it must have been exported from; those that are not on disk are not asked
+    checkpoints   the files it must have been made of; when one is not on disk, that is not asked
     """
     present = all(path.is_file() for path in checkpoints)
     wanted = fingerprint(checkpoints) if present and checkpoints else None

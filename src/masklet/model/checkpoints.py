@@ -7,11 +7,10 @@ carry a card. Which names a file has is seen from the names themselves.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from masklet.errors import CheckpointError
 from masklet.model import names_huggingface, names_official, quantised
+from masklet.model.card import METADATA, Card, check_undamaged, hash_of, read_card
 
 SHOWN = 5
 """Parameters of each kind that a mismatch names; the others are counted."""
@@ -36,26 +36,6 @@ MEMORY_PATH = (
     "mask_decoder.pred_obj_score_head.",
 )
 """Beginnings of what segmenting a photo does not need: a better memory is a new file of these alone."""
-
-_CARD = "masklet"
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a checkpoint file says about itself, kept as JSON in its metadata."""
-
-    config: str
-    """Name of the network it belongs to (see `config.presets`)."""
-    part: str
-    """`image`, `memory` or `all`."""
-    input_size: int
-    """Side, in pixels, that it is meant to be run at."""
-    licence: str
-    """SPDX name."""
-    source: str
-    """Where the weights come from, in a sentence."""
-    sha256: str = ""
-    """Hash of the stored tensors; filled in when the file is written, checked when it is read."""
 
 
 def load_state(path: str | Path) -> dict[str, Tensor]:
@@ -123,7 +103,9 @@ def save_state(path: str | Path, stored: Mapping[str, Tensor], card: Card) -> Ca
     card = replace(card, sha256=content_hash(tensors))
     part = path.with_name(path.name + ".part")
     try:
-        save_file(tensors, part, metadata={_CARD: json.dumps(asdict(card), sort_keys=True), "format": "pt"})
+        save_file(
+            tensors, part, metadata={METADATA: json.dumps(asdict(card), sort_keys=True), "format": "pt"}
+        )
         os.replace(part, path)
     except (OSError, RuntimeError, SafetensorError) as error:
         part.unlink(missing_ok=True)
@@ -131,28 +113,16 @@ def save_state(path: str | Path, stored: Mapping[str, Tensor], card: Card) -> Ca
     return card
 
 
-def read_card(path: str | Path) -> Card | None:
-    """The card of one of our files; None when the file has none."""
-    from safetensors import SafetensorError, safe_open
-
-    if Path(path).suffix != ".safetensors":
-        return None
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from error
-    return _card(metadata[_CARD], path) if _CARD in metadata else None
-
-
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of names, types, shapes and bytes, in the order of names."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+
+    def rows() -> Iterator[tuple[str, str, Sequence[int], bytes]]:
+        for name in sorted(tensors):
+            tensor = tensors[name].detach().cpu().contiguous()
+            content = tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
+            yield name, str(tensor.dtype).removeprefix("torch."), tensor.shape, content
+
+    return hash_of(rows())
 
 
 def is_memory_path(name: str) -> bool:
@@ -218,8 +188,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read {path}: {error}; is it complete?") from error
     card = read_card(path)
-    if card is not None and card.sha256 != content_hash(tensors):
-        raise CheckpointError(f"{path} is damaged: its weights do not have the hash its card names")
+    if card is not None:
+        check_undamaged(path, card, content_hash(tensors))
     return tensors
 
 
@@ -261,13 +231,6 @@ def _from_huggingface(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             state.update((one, tensor) for one in mine)
     return state
-
-
-def _card(text: str, path: str | Path) -> Card:
-    try:
-        return Card(**json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} has a card that cannot be read: {error}") from error
 
 
 def _rows(tensor: Tensor | None) -> int:

@@ -26,12 +26,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from masklet.errors import CheckpointError
+from masklet.model import arrays
+from masklet.model.arrays import SCALE
 
 SMALLEST = 4096
 """Elements below which fewer bits save nothing worth their error."""
 
-SCALE = ".scale"
 KEEP_FLOAT32 = ("pos_embed", "positional_encoding_gaussian_matrix")
 
 _CLIPS = torch.linspace(1.0, 0.75, 11)
@@ -56,11 +56,9 @@ def dequantise(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         if tensor.dtype == torch.int8:
             scale = stored.get(name + SCALE)
-            if scale is None or scale.shape != tensor.shape[:1]:
-                raise CheckpointError(
-                    f"{name} is stored in eight bits, but its scales are missing or do not fit"
-                )
-            state[name] = tensor.float() * _along_first(scale.float(), tensor)
+            state[name] = torch.from_numpy(
+                arrays.scaled(name, tensor.numpy(), None if scale is None else scale.numpy())
+            )
         else:
             state[name] = tensor.float() if tensor.is_floating_point() else tensor
     return state
@@ -106,7 +104,3 @@ def _storable(scale: Tensor) -> Tensor:
 
 def _round(rows: Tensor, scale: Tensor) -> Tensor:
     return (rows / scale[:, None]).round().clamp(-127, 127)
-
-
-def _along_first(scale: Tensor, tensor: Tensor) -> Tensor:
-    return scale.reshape(-1, *([1] * (tensor.dim() - 1)))

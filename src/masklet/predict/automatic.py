@@ -7,7 +7,7 @@ are run lengths, so memory does not grow with the picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -108,14 +108,32 @@ class AutoMask:
     crop: tuple[int, int, int, int]
 
 
-def segment_everything(engine: Engine, image: np.ndarray, options: AutomaticOptions) -> list[AutoMask]:
-    """All objects of a picture uint8 [H, W, 3]."""
+def segment_everything(
+    engine: Engine,
+    image: np.ndarray,
+    options: AutomaticOptions,
+    *,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> list[AutoMask]:
+    """All objects of a picture uint8 [H, W, 3].
+
+    on_step   called with clicks asked, and clicks in all; what it raises ends the search
+    """
     height, width = image.shape[:2]
     found: list[AutoMask] = []
-    for crop, layer in crops(height, width, options):
+    places = crops(height, width, options)
+    done, total = 0, sum(options.side(layer) ** 2 for _, layer in places)
+    on_step(done, total)
+    for crop, layer in places:
         x0, y0, x1, y1 = crop
         session = ImageSession(engine, np.ascontiguousarray(image[y0:y1, x0:x1]))
-        here = list(_search(session, crop, layer, height, width, options))
+        here: list[AutoMask] = []
+        clicks = grid(options.side(layer), session.width, session.height)
+        for start in range(0, len(clicks), options.points_per_batch):
+            batch = clicks[start : start + options.points_per_batch]
+            here += _search(session, batch, crop, height, width, options)
+            done += len(batch)
+            on_step(done, total)
         found += _suppress(here, [m.iou for m in here], options.box_nms)
     if options.crop_layers:
         smaller = [1 / ((m.crop[2] - m.crop[0]) * (m.crop[3] - m.crop[1])) for m in found]
@@ -159,26 +177,23 @@ def stability_scores(logits: np.ndarray, offset: float) -> np.ndarray:
 
 def _search(
     session: ImageSession,
+    clicks: list[Click],
     crop: tuple[int, int, int, int],
-    layer: int,
     height: int,
     width: int,
     options: AutomaticOptions,
 ) -> Iterator[AutoMask]:
-    """Masks of one crop that are sure, stable and not cut off by the crop."""
-    clicks = grid(options.side(layer), session.width, session.height)
-    for start in range(0, len(clicks), options.points_per_batch):
-        batch = clicks[start : start + options.points_per_batch]
-        logits, iou, rows = _ask(session, batch, options)
-        stable = stability_scores(logits, options.stability_offset)
-        keep = np.flatnonzero((iou > options.predicted_iou) & (stable >= options.stability))
-        for k in keep:
-            mask = _place(logits[k], session, crop, height, width)
-            if mask is None:
-                continue
-            click = batch[rows[k]]
-            point = (click.x + crop[0], click.y + crop[1])
-            yield AutoMask(mask, float(iou[k]), float(stable[k]), point, crop)
+    """Masks of some clicks in one crop that are sure, stable and not cut off by the crop."""
+    logits, iou, rows = _ask(session, clicks, options)
+    stable = stability_scores(logits, options.stability_offset)
+    keep = np.flatnonzero((iou > options.predicted_iou) & (stable >= options.stability))
+    for k in keep:
+        mask = _place(logits[k], session, crop, height, width)
+        if mask is None:
+            continue
+        click = clicks[rows[k]]
+        point = (click.x + crop[0], click.y + crop[1])
+        yield AutoMask(mask, float(iou[k]), float(stable[k]), point, crop)
 
 
 def _ask(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from masklet import rle
 from masklet.engine.protocol import Engine
-from masklet.errors import ConfigError
+from masklet.errors import ConfigError, DamagedVideoError
 from masklet.predict.automatic import AutoMask, AutomaticOptions, cleaned_mask, segment_everything
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.session import VideoSession
@@ -102,8 +102,14 @@ def segment_video(
     options: VideoAutomaticOptions | None = None,
     *,
     on_step: OnStep = lambda what, done, total: None,
+    stopped: Callable[[], bool] = lambda: False,
+    on_damage: Callable[[DamagedVideoError], None] | None = None,
 ) -> list[AutoMasklet]:
     """All objects of a video, each followed both ways; those visible longest first.
+
+    stopped     asked all the time; once it is True, what was followed until then is the answer
+    on_damage   told each time the video breaks off; what was followed until there counts, and the search
+                goes on. Without it the error is raised
 
     Objects may overlap: a wheel is one, and so is its car.
     """
@@ -112,14 +118,23 @@ def segment_video(
     masklets: list[AutoMasklet] = []
     for number, key in enumerate(keys):
         on_step(f"searching frame {key}", number, len(keys))
-        finds = segment_everything(engine, source[key].image, options.picture)
+        try:
+            finds = segment_everything(
+                engine, source[key].image, options.picture, on_step=lambda *_: _stop(stopped)
+            )
+        except _Stopped:
+            break
+        except DamagedVideoError as error:
+            _tell(error, on_damage)
+            continue
         new = _new(finds, [m.masks[key] for m in masklets if key in m.masks], options)
         if not new:
             continue
         on_step(f"following {len(new)} objects from frame {key}", number, len(keys))
-        masklets = _merged([*masklets, *_followed(engine, source, key, new, options)], options.same)
+        followed = _followed(engine, source, key, new, options, stopped, on_damage)
+        masklets = _merged([*masklets, *followed], options.same)
     on_step("done", len(keys), len(keys))
-    least = min(options.least_frames, len(source))
+    least = 1 if stopped() else min(options.least_frames, len(source))
     kept = [m for m in masklets if len(m.visible) >= least and m.sureness >= options.least_iou]
     return sorted(kept, key=lambda m: -len(m.visible))
 
@@ -139,10 +154,31 @@ def _new(finds: Sequence[AutoMask], known: Sequence[Mask], options: VideoAutomat
     return sorted(new, key=lambda f: -f.iou * f.stability)[: options.most]
 
 
+class _Stopped(Exception):
+    """Ends a search from within."""
+
+
+def _stop(stopped: Callable[[], bool]) -> None:
+    if stopped():
+        raise _Stopped
+
+
+def _tell(error: DamagedVideoError, on_damage: Callable[[DamagedVideoError], None] | None) -> None:
+    if on_damage is None:
+        raise error
+    on_damage(error)
+
+
 def _followed(
-    engine: Engine, source: FrameSource, key: int, finds: Sequence[AutoMask], options: VideoAutomaticOptions
+    engine: Engine,
+    source: FrameSource,
+    key: int,
+    finds: Sequence[AutoMask],
+    options: VideoAutomaticOptions,
+    stopped: Callable[[], bool],
+    on_damage: Callable[[DamagedVideoError], None] | None,
 ) -> Iterator[AutoMasklet]:
-    """Track finds of one key frame both ways."""
+    """Track finds of one key frame both ways, until stopped or damaged."""
     # A part and its whole are two objects here, so masks may overlap.
     policy = replace(TrackingPolicy(), exclusive=False)
     masks: list[dict[int, Mask]] = [{} for _ in finds]
@@ -151,18 +187,29 @@ def _followed(
     with VideoSession(source, engine, policy) as session:
         for number, find in enumerate(finds, 1):
             session.prompt(key, number, mask=find.mask)
-        for frame, found in session.propagate():
+        try:
+            for _ in session.propagate(on_step=lambda *_: _cancel(session, stopped)):
+                pass
+        except DamagedVideoError as error:
+            _tell(error, on_damage)
+        for t in range(len(source)):
+            found = session.masks(t)
             for number in found:
                 place = number - 1
                 mask = found[number]
-                cleaned = mask if frame.index == key or mask.is_empty else cleaned_mask(mask, options.clean)
-                masks[place][frame.index] = cleaned
-                iou[place][frame.index] = found.iou[number]
-                occlusion[place][frame.index] = found.occlusion[number]
+                cleaned = mask if t == key or mask.is_empty else cleaned_mask(mask, options.clean)
+                masks[place][t] = cleaned
+                iou[place][t] = found.iou[number]
+                occlusion[place][t] = found.occlusion[number]
     for place, find in enumerate(finds):
         # On its key frame the object is as sure as the search was: a mask prompt has no opinion.
         iou[place][key] = find.iou
         yield AutoMasklet(masks[place], iou[place], occlusion[place], find, key)
+
+
+def _cancel(session: VideoSession, stopped: Callable[[], bool]) -> None:
+    if stopped():
+        session.cancel()
 
 
 def _merged(masklets: Sequence[AutoMasklet], limit: float) -> list[AutoMasklet]:

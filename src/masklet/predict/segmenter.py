@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from masklet.engine.protocol import Engine
-from masklet.errors import MaskError, VideoError
+from masklet.errors import MaskError
 from masklet.predict.automatic import AutoMask, AutomaticOptions, segment_everything
 from masklet.predict.image import ImageSession
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.session import VideoSession
 from masklet.predict.stream import Prompts, Stream
+from masklet.video.folder import read_image, rgb_array
 from masklet.video.protocol import FrameSource, FrameStream
 
 Picture = str | os.PathLike[str] | np.ndarray | Image.Image
@@ -40,9 +41,16 @@ class Segmenter:
         """Open pictures one after another; each is freed when the caller lets go of it."""
         return (self.image(picture) for picture in pictures)
 
-    def automatic(self, picture: Picture, options: AutomaticOptions | None = None) -> list[AutoMask]:
-        """All objects of a picture, without prompts."""
-        return segment_everything(self.engine, load_picture(picture), options or AutomaticOptions())
+    def automatic(
+        self,
+        picture: Picture,
+        options: AutomaticOptions | None = None,
+        *,
+        on_step: Callable[[int, int], None] = lambda done, total: None,
+    ) -> list[AutoMask]:
+        """All objects of a picture, without prompts; on_step hears (clicks asked, clicks in all)."""
+        options = options or AutomaticOptions()
+        return segment_everything(self.engine, load_picture(picture), options, on_step=on_step)
 
     def video(
         self, video: str | os.PathLike[str] | FrameSource | Any, *, policy: TrackingPolicy | None = None
@@ -93,20 +101,14 @@ class Segmenter:
 
 
 def load_picture(picture: Picture) -> np.ndarray:
-    """uint8 [H, W, 3] RGB, turned the way the camera says; raises VideoError or MaskError."""
+    """uint8 [H, W, 3] RGB, turned the way the camera says; raises VideoError or MaskError.
+
+    Transparent parts of files and PIL images are black; an array's alpha is left out.
+    """
     if isinstance(picture, (str, os.PathLike)):
-        path = os.fspath(picture)
-        try:
-            with Image.open(path) as image:
-                return _rgb(image)
-        except FileNotFoundError as error:
-            raise VideoError(f"{path} does not exist; check the path") from error
-        except UnidentifiedImageError as error:
-            raise VideoError(f"{path} is not a picture that can be read") from error
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise VideoError(f"{path} cannot be read: {error}") from error
+        return read_image(picture)
     if isinstance(picture, Image.Image):
-        return _rgb(picture)
+        return rgb_array(picture)
     array = np.asarray(picture)
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
         raise MaskError(f"a picture must be uint8 [H, W, 3], got {array.dtype} {list(array.shape)}")
@@ -117,11 +119,3 @@ def load_picture(picture: Picture) -> np.ndarray:
     if array.shape[2] != 3:
         raise MaskError(f"a picture must have 3 channels, got {array.shape[2]}")
     return array
-
-
-def _rgb(image: Image.Image) -> np.ndarray:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16-bit grey: PIL would clip instead of scaling
-        grey = np.asarray(image, np.float64) / 257
-        return np.repeat(np.clip(grey, 0, 255).round().astype(np.uint8)[..., None], 3, axis=2)
-    return np.array(image.convert("RGB"))

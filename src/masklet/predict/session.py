@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace as changed
-from operator import index as as_index
 from pathlib import Path
 from typing import Any
 
@@ -364,7 +363,7 @@ class VideoSession:
     ) -> tuple[Frame, PromptedFrame]:
         """Check a prompt and ask the model; nothing is recorded."""
         self._check(frame)
-        _check_id(object_id)
+        object_id = _whole(object_id)
         picture = self.source[frame]
         check_prompt(given, picture.width, picture.height)
         earlier = None if replace else self.log.get(object_id, frame)
@@ -375,6 +374,7 @@ class VideoSession:
 
     def _prompt(self, frame: int, object_id: int, given: PromptedFrame) -> Preview:
         """Record a prompt that has been answered."""
+        frame, object_id = int(frame), _whole(object_id)
         self._serial += 1
         self._history = self._history.record(self.log.with_prompt(object_id, frame, given, self._serial))
         return preview_of(frame, object_id, given)
@@ -386,7 +386,11 @@ class VideoSession:
         """Raise when the session is closed, or the frame is outside the video."""
         if self._closed:
             raise SessionError("the session is closed; open the video again")
-        if frame is not None and not 0 <= as_index(frame) < len(self.source):
+        if frame is None:
+            return
+        if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)):
+            raise UnknownFrameError(f"frame {frame!r} must be a whole number (0–{len(self.source) - 1})")
+        if not 0 <= frame < len(self.source):
             raise UnknownFrameError(f"frame {frame} is outside the video (0–{len(self.source) - 1})")
 
     def _known(self, object_id: int) -> ObjectPrompts:
@@ -406,6 +410,8 @@ class VideoSession:
         return known.frames[frame]
 
 
-def _check_id(object_id: int) -> None:
+def _whole(object_id: int) -> int:
+    """The id as a plain int: numpy's would reach the user's JSON."""
     if isinstance(object_id, bool) or not isinstance(object_id, (int, np.integer)):
         raise PromptError(f"object id {object_id!r} must be a whole number")
+    return int(object_id)

@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from masklet.engine.protocol import Engine
-from masklet.errors import MaskletError, SessionError
+from masklet.errors import MaskletError, SessionError, SinkError
 from masklet.memory import MemoryPolicy
 from masklet.predict.history import ObjectPrompts, PromptedFrame, PromptLog
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.results import TrackedFrame, Tracks
 from masklet.types import Box, Candidates, Click, Mask, Prompt
+from masklet.video.draft import Draft, writing
 from masklet.video.protocol import FrameSource
 
 FORMAT = "masklet session"
@@ -78,20 +79,24 @@ def write(
         "objects": objects,
     }
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(beside, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        os.replace(beside, path)
-    except OSError as error:
-        raise SessionError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
-    finally:
-        beside.unlink(missing_ok=True)
+        draft = Draft(path)
+        try:
+            with writing(path), open(draft.path, "wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            draft.commit()
+        except BaseException:
+            draft.discard()
+            raise
+    except SinkError as error:
+        raise SessionError(str(error)) from error
 
 
 def read(path: Path, source: FrameSource, engine: Engine) -> SavedSession:
     """Read a session; raises SessionError when it is damaged, or of another video or model."""
     try:
+        if path.is_file() and not zipfile.is_zipfile(path):  # numpy would speak of pickles
+            raise SessionError(f"{path} is not a session file, or is damaged")
         with np.load(path, allow_pickle=False) as file:
             meta = json.loads(bytes(file["meta"]))
             _check(path, meta, source, engine)

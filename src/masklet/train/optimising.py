@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from masklet.train.recipe import Recipe
+from masklet.train.recipe import MEMORY_PARTS, Recipe
 
 IMAGE = "image_encoder."
+DECODER = "mask_decoder."
 _BLOCK = re.compile(r"image_encoder\.trunk\.blocks\.(\d+)\.")
 
 
@@ -56,9 +57,13 @@ def optimiser_of(trainable: Mapping[str, nn.Parameter], recipe: Recipe, blocks: 
 def scale_of(name: str, recipe: Recipe, blocks: int) -> float:
     """A parameter's share of the learning rate.
 
-    The image encoder learns at `image_rate`; going down from its neck, each trunk block at `layer_decay`
-    of the one after it, and what comes before the first block at one more.
+    The mask decoder learns at `decoder_rate`, the image encoder at `image_rate`; going down from its neck,
+    each trunk block at `layer_decay` of the one after it, and what comes before the first block at one more.
     """
+    if name.startswith(MEMORY_PARTS):
+        return 1.0
+    if name.startswith(DECODER):
+        return recipe.decoder_rate
     if not name.startswith(IMAGE):
         return 1.0
     if not name.startswith(IMAGE + "trunk."):

@@ -65,6 +65,8 @@ class Recipe:
     """Prefixes of the parameters that learn; all others stay as they are."""
     image_rate: float = 1.0
     """Learning rate of the image encoder as a share of `rate` (SAM 2: 0.2)."""
+    decoder_rate: float = 1.0
+    """Learning rate of a mask decoder that learns, as a share of `rate`; its occlusion head has all of it."""
     layer_decay: float = 1.0
     """Each block of the image trunk learns at this share of the rate of the block after it (SAM 2: 0.8
     to 0.925)."""

@@ -263,7 +263,7 @@ def check_ranges(recipe: Recipe) -> None:
     for name, low in {**least, "seed": 0, "weight_decay": 0, "final_rate": 0}.items():
         if getattr(recipe, name) < low:
             raise ConfigError(f"recipe.{name} is {getattr(recipe, name)}; give at least {low}")
-    for name in ("rate", "clip_norm", "image_rate", "layer_decay"):
+    for name in ("rate", "clip_norm", "image_rate", "decoder_rate", "layer_decay"):
         if not getattr(recipe, name) > 0:
             raise ConfigError(f"recipe.{name} is {getattr(recipe, name)}; give a number above 0")
     if not 0 <= recipe.average < 1:

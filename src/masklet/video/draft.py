@@ -28,7 +28,7 @@ class Draft:
     """A file in the making: write to `path`, then `commit()` puts it at `target`, `discard()` removes it.
 
     Until then whatever stood at the target stays. A target that is no regular file (/dev/stdout, a
-    pipe) is written directly.
+    pipe) is written directly; a link stays a link and what it points at is replaced.
     """
 
     def __init__(self, target: str | os.PathLike[str]) -> None:
@@ -36,22 +36,28 @@ class Draft:
         check_parent(self.target)
         if self.target.is_dir():
             raise SinkError(f"cannot write {self.target}: it is a folder; give the name of a file in it")
-        self._direct = self.target.exists() and not self.target.is_file()
+        self._direct = is_direct(self.target)
         self.path = self.target
         if not self._direct:
-            self.path = self.target.with_name(f".{self.target.name}.{secrets.token_hex(4)}.part")
+            place = self.target.resolve()
+            self.path = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
         with writing(self.target):
             self.path.open("wb").close()
 
     def commit(self) -> None:
         if not self._direct:
             with writing(self.target):
-                os.replace(self.path, self.target)
+                os.replace(self.path, self.target.resolve())
 
     def discard(self) -> None:
         if not self._direct:
             with suppress(OSError):
                 self.path.unlink()
+
+
+def is_direct(target: Path) -> bool:
+    """Whether to write to the target itself: it is a device or a pipe, or one of /dev's names for a file."""
+    return target.exists() and (not target.is_file() or target.parent == Path("/dev"))
 
 
 @contextmanager

@@ -102,6 +102,10 @@ class VideoFile:
         index = self._index
         return (index.pts - index.pts[0]) * float(index.time_base)
 
+    def time(self, index: int) -> Fraction:
+        """Seconds of a frame from the first one, exact, without decoding it."""
+        return self._index.time(check_frame(index, len(self)))
+
     def __len__(self) -> int:
         return len(self._index)
 

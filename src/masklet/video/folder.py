@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from masklet.errors import DamagedVideoError, VideoError
 from masklet.types import Frame
 from masklet.video.positions import check_frame, check_range
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -76,24 +80,41 @@ class FrameFolder:
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """A picture file as uint8 [H, W, 3] RGB, turned as its EXIF note says; transparent parts on black."""
-    from PIL import Image, ImageOps
+    """A picture file as uint8 [H, W, 3] RGB, see rgb_array; raises VideoError."""
+    from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
     if not path.exists():
-        raise VideoError(f"no file {path}; check the path")
+        raise VideoError(f"{path} does not exist; check the path")
+    if path.is_dir():
+        raise VideoError(f"{path} is a folder; give one picture, or open the folder as a video")
     try:
         with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            if "A" in image.getbands() or "transparency" in image.info:
-                image = image.convert("RGBA")
-                ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
-                image = Image.alpha_composite(ground, image)
-            elif image.mode.startswith("I") or image.mode == "F":
-                return _from_deep(np.asarray(image), path)
-            return np.array(image.convert("RGB"))
+            return rgb_array(file, str(path))
+    except UnidentifiedImageError as error:
+        raise VideoError(
+            f"{path} is not a picture that can be read; give a JPEG, PNG, WebP, TIFF or BMP file"
+        ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise VideoError(f"{path} cannot be read as a picture: {error}") from error
+
+
+def rgb_array(image: Image, name: str = "the picture") -> np.ndarray:
+    """A PIL image as uint8 [H, W, 3] RGB, turned as its EXIF note says; transparent parts on black.
+
+    name     what to call it when it cannot be used
+    raises   VideoError when its pixels have no known range
+    """
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(ground, image)
+    elif image.mode.startswith("I") or image.mode == "F":
+        return _from_deep(np.asarray(image), name)
+    return np.array(image.convert("RGB"))
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -102,10 +123,10 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in parts)
 
 
-def _from_deep(values: np.ndarray, path: Path) -> np.ndarray:
+def _from_deep(values: np.ndarray, name: str) -> np.ndarray:
     # 16-bit greys: PIL's own conversion clips at 255 instead of scaling.
     if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 65535:
-        raise VideoError(f"{path} holds {values.dtype} pixels; save it with 8 or 16 bits a channel")
+        raise VideoError(f"{name} holds {values.dtype} pixels; save it with 8 or 16 bits a channel")
     grey = (values.astype(np.uint32) // 257).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)
 

@@ -27,6 +27,10 @@ def open_source(
     A FrameSource is given back as it is. `rate` is for pictures and arrays, which have no time.
     Raises VideoError, naming what was given, when nothing can be read from it.
     """
+    if (
+        isinstance(source, str) and not source
+    ):  # an unset variable, mostly; as a path it would be the folder one is in
+        raise VideoError("the video's path is empty; give a file or a folder")
     if isinstance(source, (str, os.PathLike)):
         return _open_path(Path(source).expanduser(), rate)
     if _is_source(source):

@@ -15,7 +15,7 @@ import numpy as np
 
 from masklet.errors import SinkError
 from masklet.types import Frame, FrameMasks, Mask
-from masklet.video.draft import check_parent, writing
+from masklet.video.draft import check_parent, is_direct, writing
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class MaskSpool:
     def __init__(self, target: Path) -> None:
         check_parent(target)
         self._target = target
-        beside = target.is_file() or not target.exists()  # not beside /dev/stdout
+        beside = None if is_direct(target) else target.parent
         with writing(target):
-            self._file = tempfile.TemporaryFile(dir=target.parent if beside else None)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(dir=beside)  # noqa: SIM115
         self._table = array("q")
         self._scores = array("d")
         self._end = 0

@@ -1,0 +1,107 @@
+"""What a constant of a graph is made of: a parameter of the checkpoint, as it is or worked on, in numpy.
+
+`masklet.engine.openvino_graphs` bakes some values into the graphs that follow from parameters. Each way
+of following is a kind of recipe here, so that graphs can be filled with weights without PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from masklet.errors import CheckpointError
+from masklet.model.config import HieraConfig, Sam2Config
+
+State = Mapping[str, np.ndarray]
+"""Parameters by name, float32."""
+
+Recipe = tuple[str | int, ...]
+"""A kind of `KINDS` and what it works on: names of parameters, then numbers."""
+
+
+def itself(parameter: np.ndarray) -> np.ndarray:
+    return parameter
+
+
+def doubled(rows: np.ndarray) -> np.ndarray:
+    """[C, …] → [2C, …]: the rows, then the rows with every pair (a, b) turned into (-b, a)."""
+    pairs = rows.reshape(-1, 2, *rows.shape[1:])
+    turned = np.stack((-pairs[:, 1], pairs[:, 0]), axis=1).reshape(rows.shape)
+    return np.concatenate((rows, turned))
+
+
+def rolled(slots: np.ndarray) -> np.ndarray:
+    """Embeddings by slot: slot 0 (prompted) has the last, slot k the k-th; the published order."""
+    return np.roll(slots, 1, axis=0)
+
+
+def fourier_grid(matrix: np.ndarray, side: int) -> np.ndarray:
+    """[2, C/2] → the random Fourier code of every place's centre [C, side, side]."""
+    middle = (2 * (np.arange(side) + 0.5) / side - 1) * 2 * np.pi
+    angle = middle[:, None, None] * matrix[1] + middle[None, :, None] * matrix[0]
+    return np.concatenate((np.sin(angle), np.cos(angle)), axis=-1).transpose(2, 0, 1)
+
+
+def stretched(background: np.ndarray, window: np.ndarray, side: int) -> np.ndarray:
+    """Hiera's positions: [1, C, h, w] stretched, and [1, C, a, b] repeated → [1, side, side, C]."""
+    down, across = (bicubic(length, side) for length in background.shape[2:])
+    map_ = np.einsum("yh,chw,xw->yxc", down, background[0], across, optimize=True)
+    tile = window[0].transpose(1, 2, 0)
+    repeats = (side // tile.shape[0], side // tile.shape[1], 1)
+    return (map_ + np.tile(tile, repeats))[None]
+
+
+def bicubic(length: int, out: int) -> np.ndarray:
+    """The matrix [out, length] of bicubic interpolation as in PyTorch (a = -0.75, half-pixel centres)."""
+    a = -0.75
+    at = (np.arange(out) + 0.5) * length / out - 0.5
+    first = np.floor(at).astype(int)
+    matrix = np.zeros((out, length))
+    for step in range(-1, 3):
+        d = np.abs(at - (first + step))
+        near = ((a + 2) * d - (a + 3)) * d * d + 1
+        far = (((d - 5) * d + 8) * d - 4) * a
+        np.add.at(matrix, (np.arange(out), np.clip(first + step, 0, length - 1)), np.where(d <= 1, near, far))
+    return matrix
+
+
+KINDS: dict[str, Callable[..., np.ndarray]] = {
+    "itself": itself,
+    "doubled": doubled,
+    "rolled": rolled,
+    "fourier grid": fourier_grid,
+    "stretched": stretched,
+}
+
+
+def recipes(config: Sam2Config, parameters: Collection[str]) -> list[Recipe]:
+    """Everything that may be found in the graphs of a network with these parameters."""
+    rotated = [
+        f"memory_attention.layers.{layer}.{attention}.{projection}.{part}"
+        for layer in range(config.memory_layers)
+        for attention in ("self_attn", "cross_attn_image")
+        for projection in ("q_proj", "k_proj")
+        for part in ("weight", "bias")
+    ]
+    found: list[Recipe] = [("itself", name) for name in parameters]
+    found += [("doubled", name) for name in rotated]
+    found.append(("rolled", "memory_slot_embed"))
+    matrix = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
+    found.append(("fourier grid", matrix, config.input_size // 16))
+    if isinstance(config.trunk, HieraConfig):
+        trunk = "image_encoder.trunk"
+        side = config.input_size // 4
+        found.append(("stretched", f"{trunk}.pos_embed", f"{trunk}.pos_embed_window", side))
+    return found
+
+
+def made(recipe: Recipe, state: State) -> np.ndarray:
+    """The values a recipe gives; CheckpointError for a kind or a parameter that is not there."""
+    kind, *rest = recipe
+    try:
+        arguments: list[Any] = [state[part] if isinstance(part, str) else part for part in rest]
+        return KINDS[str(kind)](*arguments)
+    except KeyError as error:
+        raise CheckpointError(f"graphs ask for {error.args[0]!r}, which is not there") from error
