@@ -15,20 +15,9 @@ from masklet.annotate.project import Project
 from masklet.annotate.retrain import Plan, recipe_of, retrain, split
 from masklet.errors import ConfigError, ProjectError
 from masklet.model import checkpoints
-from masklet.model.config import HieraConfig, Sam2Config
 from masklet.model.sam2 import Sam2
 from masklet.predict.segmenter import Segmenter
-
-LITTLE = Sam2Config(
-    "little-for-tests",
-    HieraConfig(16, 1, (1, 1, 1, 1), (2,)),
-    input_size=64,
-    width=64,
-    memory_width=16,
-    memory_layers=1,
-    memory_hidden=64,
-    decoder_hidden=64,
-)
+from tiny_training import LITTLE
 
 
 class Blind(FakeEngine):

@@ -15,22 +15,11 @@ from PIL import Image
 from masklet.cli.training_line import Means
 from masklet.model import checkpoints, config, quantised
 from masklet.model.checkpoints import Card
-from masklet.model.config import HieraConfig, Sam2Config
 from masklet.model.sam2 import Sam2
 from masklet.train.loop import Report, Trainer
 from masklet.types import Mask
 from parity.weights import randomise
-
-LITTLE = Sam2Config(
-    "little-for-tests",
-    HieraConfig(16, 1, (1, 1, 1, 1), (2,)),
-    input_size=64,
-    width=64,
-    memory_width=16,
-    memory_layers=1,
-    memory_hidden=64,
-    decoder_hidden=64,
-)
+from tiny_training import LITTLE
 
 RECIPE = """
 [model]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from masklet.bench.peers import transformers_config
 from masklet.model import checkpoints
 from masklet.model.config import Sam2Config
 from masklet.model.sam2 import Sam2
@@ -27,66 +28,16 @@ from transformers import (
     Sam2Config as Sam2ImageConfig,
 )
 from transformers import (
-    Sam2HieraDetConfig,
     Sam2Model,
-    Sam2VideoConfig,
     Sam2VideoModel,
-    Sam2VisionConfig,
 )
 from transformers.models.sam2_video import modeling_sam2_video as modeling
-
-
-def config_of(config: Sam2Config) -> Sam2VideoConfig:
-    """transformers' configuration of the same network."""
-    trunk, width, stride16 = config.trunk, config.width, config.input_size // 16
-    sizes = [[k * stride16] * 2 for k in (4, 2, 1)]
-    hiera = Sam2HieraDetConfig(
-        hidden_size=trunk.width,
-        num_attention_heads=trunk.heads,
-        image_size=[config.input_size] * 2,
-        window_positional_embedding_background_size=list(trunk.background),
-        blocks_per_stage=list(trunk.blocks),
-        embed_dim_per_stage=list(trunk.stage_widths),
-        num_attention_heads_per_stage=[trunk.heads * 2**i for i in range(4)],
-        window_size_per_stage=list(trunk.windows),
-        global_attention_blocks=list(trunk.global_blocks),
-    )
-    vision = Sam2VisionConfig(
-        backbone_config=hiera,
-        backbone_channel_list=list(reversed(trunk.stage_widths)),
-        backbone_feature_sizes=sizes,
-        fpn_hidden_size=width,
-    )
-    return Sam2VideoConfig(
-        vision_config=vision,
-        prompt_encoder_config={"hidden_size": width, "image_size": config.input_size},
-        mask_decoder_config={
-            "hidden_size": width,
-            "mlp_dim": config.decoder_hidden,
-            "num_attention_heads": config.decoder_heads,
-            "iou_head_hidden_dim": width,
-        },
-        image_size=config.input_size,
-        num_maskmem=config.slots,
-        enable_occlusion_spatial_embedding=config.no_object_embed,
-        enable_temporal_pos_encoding_for_object_pointers=config.pointer_time,
-        max_object_pointers_in_encoder=config.pointer_limit,
-        memory_attention_hidden_size=width,
-        memory_attention_num_layers=config.memory_layers,
-        memory_attention_feed_forward_hidden_size=config.memory_hidden,
-        memory_attention_rope_feat_sizes=[stride16, stride16],
-        memory_encoder_hidden_size=width,
-        memory_encoder_output_channels=config.memory_width,
-        mask_downsampler_embed_dim=width,
-        memory_fuser_embed_dim=width,
-        memory_fuser_intermediate_dim=4 * width,
-    )
 
 
 def theirs(config: Sam2Config, seed: int = 0) -> Sam2VideoModel:
     """transformers' model with random weights, in evaluation mode."""
     torch.manual_seed(seed)
-    model = Sam2VideoModel(config_of(config)).eval()
+    model = Sam2VideoModel(transformers_config(config)).eval()
     randomise(model, seed)
     # One matrix under two names; published files hold it twice.
     matrix = model.shared_image_embedding.positional_embedding

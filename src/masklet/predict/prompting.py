@@ -44,6 +44,13 @@ def batch_of(
     return PromptBatch(np.stack(points), np.stack(labels), prior)
 
 
+def whole_id(object_id: int) -> int:
+    """The id as a plain int: numpy's would reach the user's JSON."""
+    if isinstance(object_id, bool) or not isinstance(object_id, (int, np.integer)):
+        raise PromptError(f"object id {object_id!r} must be a whole number")
+    return int(object_id)
+
+
 def check_prompt(prompt: Prompt, width: int, height: int) -> None:
     """Raise PromptError when the prompt cannot be used on a frame of this size."""
     prompt.check_inside(width, height)

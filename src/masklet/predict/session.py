@@ -17,18 +17,19 @@ from typing import Any
 import numpy as np
 
 from masklet.engine.protocol import Engine
-from masklet.errors import PromptError, SessionError, UnknownFrameError, UnknownObjectError
+from masklet.errors import SessionError, UnknownObjectError
 from masklet.memory import MemoryBank
 from masklet.predict.decide import Decision, follow_candidates
 from masklet.predict.history import History, ObjectPrompts, Preview, PromptedFrame, PromptLog, preview_of
 from masklet.predict.policy import TrackingPolicy
-from masklet.predict.prompting import check_prompt
+from masklet.predict.prompting import check_prompt, whole_id
 from masklet.predict.propagate import Direction, Plan, plan
 from masklet.predict.recollection import Recollection, check_candidate
 from masklet.predict.results import Tracks, frame_masks
 from masklet.predict.sweep import advance
 from masklet.types import Box, Click, Frame, FrameMasks, Mask, Masklet, Prompt
 from masklet.video.ahead import frames_ahead
+from masklet.video.positions import check_frame
 from masklet.video.protocol import FrameSource
 
 Progress = Callable[[int, int], None]
@@ -363,7 +364,7 @@ class VideoSession:
     ) -> tuple[Frame, PromptedFrame]:
         """Check a prompt and ask the model; nothing is recorded."""
         self._check(frame)
-        object_id = _whole(object_id)
+        object_id = whole_id(object_id)
         picture = self.source[frame]
         check_prompt(given, picture.width, picture.height)
         earlier = None if replace else self.log.get(object_id, frame)
@@ -374,7 +375,7 @@ class VideoSession:
 
     def _prompt(self, frame: int, object_id: int, given: PromptedFrame) -> Preview:
         """Record a prompt that has been answered."""
-        frame, object_id = int(frame), _whole(object_id)
+        frame, object_id = int(frame), whole_id(object_id)
         self._serial += 1
         self._history = self._history.record(self.log.with_prompt(object_id, frame, given, self._serial))
         return preview_of(frame, object_id, given)
@@ -386,12 +387,8 @@ class VideoSession:
         """Raise when the session is closed, or the frame is outside the video."""
         if self._closed:
             raise SessionError("the session is closed; open the video again")
-        if frame is None:
-            return
-        if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)):
-            raise UnknownFrameError(f"frame {frame!r} must be a whole number (0–{len(self.source) - 1})")
-        if not 0 <= frame < len(self.source):
-            raise UnknownFrameError(f"frame {frame} is outside the video (0–{len(self.source) - 1})")
+        if frame is not None:
+            check_frame(frame, len(self.source))
 
     def _known(self, object_id: int) -> ObjectPrompts:
         if object_id not in self.log.objects:
@@ -408,10 +405,3 @@ class VideoSession:
                 f"object {object_id} has no prompt on frame {frame}; it has prompts on {frames}"
             )
         return known.frames[frame]
-
-
-def _whole(object_id: int) -> int:
-    """The id as a plain int: numpy's would reach the user's JSON."""
-    if isinstance(object_id, bool) or not isinstance(object_id, (int, np.integer)):
-        raise PromptError(f"object id {object_id!r} must be a whole number")
-    return int(object_id)

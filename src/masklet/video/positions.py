@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import SupportsIndex
+
 from masklet.errors import UnknownFrameError
 
 
 def check_frame(index: int, length: int) -> int:
-    """The index, if it lies in the video; raises UnknownFrameError otherwise."""
+    """The index, if it is a whole number and lies in the video; raises UnknownFrameError otherwise."""
+    if isinstance(index, bool) or not isinstance(index, SupportsIndex):
+        raise UnknownFrameError(f"frame {index!r} must be a whole number (0–{length - 1})")
     if not 0 <= index < length:
         raise UnknownFrameError(f"frame {index} is outside the video (0–{length - 1})")
     return index
