@@ -66,7 +66,7 @@ def machine() -> dict[str, Any]:
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": _cores(),
         "python": platform.python_version(),
         "libraries": versions,
     }
@@ -75,6 +75,12 @@ def machine() -> dict[str, Any]:
 def now() -> str:
     """The time, UTC, to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _cores() -> int | None:
+    """Those this process may use, which is what decides about its speed."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable is not None else os.cpu_count()
 
 
 def _processor() -> str:

@@ -133,9 +133,15 @@ class Interactive:
     def _online(self, source: Any, truth: Truth) -> Iterator[tuple[Masks, dict[int, Effort]]]:
         """One pass for each limit on corrected frames: what was shown before a pause stays as it was."""
         assert self.segmenter is not None
-        for limit in range(1, self.annotator.frames + 1):
+        limits = range(1, self.annotator.frames + 1)
+        for limit in limits:
             with self.segmenter.video(source, policy=self.policy) as session:
-                yield online_pass(session, truth, self.annotator, limit)
+                found = online_pass(session, truth, self.annotator, limit)
+            yield found
+            if all(len(effort.frames) < limit for effort in found[1].values()):
+                # Nobody was stopped by the limit: with a higher one the pass would be the same.
+                yield from (found for _ in limits[limit:])
+                return
 
 
 Mend = Callable[[VideoSession, int, int, Mask | None], int]
