@@ -17,7 +17,7 @@ import torch
 
 from masklet.data.clips import Clip
 from masklet.data.sampling import PromptMix
-from masklet.model.config import HieraConfig, Sam2Config
+from masklet.model.config import HieraConfig, Sam2Config, TinyVitConfig
 from masklet.model.sam2 import Sam2
 from masklet.train.company import Company, company
 from masklet.train.loop import Trainer
@@ -26,6 +26,9 @@ from parity.weights import randomise
 
 SIZE = 64
 
+LITTLE_VIT = TinyVitConfig(
+    widths=(8, 16, 24), blocks=(1, 1, 1), heads=(2, 3), reaches=(3, 3), context_heads=2, hidden=64
+)
 LITTLE = Sam2Config(
     "little-for-tests",
     HieraConfig(16, 1, (1, 1, 1, 1), (2,)),

@@ -13,32 +13,16 @@ import torch
 from masklet.data.clips import Clip
 from masklet.data.sampling import PromptMix
 from masklet.errors import CheckpointError, ConfigError
-from masklet.model.config import LiteConfig, LiteStage, Sam2Config
+from masklet.model.config import Sam2Config
 from masklet.model.sam2 import Decoded, Features, Sam2
 from masklet.train.distilling import Distilling, feature_error, mask_error
 from masklet.train.loop import Trainer
 from masklet.train.losses import LossWeights
 from masklet.train.recipe import Distillation, Recipe
 from masklet.train.students import start_student, weights_in_package
-from tiny_training import LITTLE, little, moving_squares
+from tiny_training import LITTLE, LITTLE_VIT, little, moving_squares
 
-STUDENT = replace(
-    LITTLE,
-    name="student-for-tests",
-    trunk=LiteConfig(
-        8,
-        (
-            LiteStage(1, 3, 1, 1, 8),
-            LiteStage(1, 3, 2, 2, 8),
-            LiteStage(1, 3, 2, 2, 12),
-            LiteStage(1, 3, 2, 2, 16),
-            LiteStage(1, 3, 2, 2, 24),
-        ),
-        mixes=1,
-        hidden=64,
-        heads=2,
-    ),
-)
+STUDENT = replace(LITTLE, name="student-for-tests", trunk=LITTLE_VIT)
 RECIPE = Recipe(
     steps=12,
     input_size=64,
@@ -150,13 +134,17 @@ def test_a_student_starts_with_the_teachers_decoder() -> None:
 
 
 def test_weights_in_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "some_weights" / "models"
-    folder.mkdir(parents=True)
-    (tmp_path / "some_weights" / "__init__.py").write_text("raise ImportError('only its files are wanted')")
+    folder, info = tmp_path / "odd_weights", tmp_path / "some_weights-1.0.dist-info"
+    folder.mkdir()
+    info.mkdir()
+    (folder / "__init__.py").write_text("raise ImportError('only its files are wanted')")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: some-weights\nVersion: 1.0\n")
+    (info / "RECORD").write_text("odd_weights/__init__.py,,\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(CheckpointError, match="holds 0 weights files"):
-        weights_in_package("some_weights")
-    (folder / "lite.pth").write_bytes(b"")
-    assert weights_in_package("some_weights") == folder / "lite.pth"
-    with pytest.raises(CheckpointError, match="pip install --no-deps not-there"):
-        weights_in_package("not_there")
+        weights_in_package("some-weights")
+    (folder / "small.pth").write_bytes(b"")
+    (info / "RECORD").write_text("odd_weights/__init__.py,,\nodd_weights/small.pth,,\n")
+    assert weights_in_package("some-weights") == folder / "small.pth"
+    with pytest.raises(CheckpointError, match="pip install --no-deps --only-binary :all: not-there"):
+        weights_in_package("not-there")

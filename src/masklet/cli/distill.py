@@ -37,7 +37,7 @@ def distill(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """`masklet distill recipes/nano-features.toml --data pictures -o runs/nano-features`
+    """`masklet distill recipes/nano-image.toml --data pictures -o runs/nano-image`
 
     Train a student: its image encoder learns the teacher's feature maps and, as the recipe says, the masks
     that the teacher's decoder makes of them. --image-weights goes on from a student that has learned before.

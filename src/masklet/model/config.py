@@ -38,40 +38,23 @@ class HieraConfig:
 
 
 @dataclass(frozen=True)
-class LiteStage:
-    """Inverted blocks of one width; the first of them has the stride."""
+class TinyVitConfig:
+    """A small trunk (`masklet.model.tinyvit`) with a neck of its own (`masklet.model.narrow_neck`)."""
 
-    blocks: int
-    kernel: int
-    stride: int
-    expand: int
-    """The inner width as a multiple of the input's."""
-    width: int
-
-
-@dataclass(frozen=True)
-class LiteConfig:
-    """A small convolutional trunk with a neck of its own (`masklet.model.lite`)."""
-
-    stem: int
-    """Channels after the first convolution, at stride 2."""
-    stages: tuple[LiteStage, ...]
-    mixes: int = 2
+    widths: tuple[int, int, int] = (64, 128, 160)
+    """Channels at strides 4, 8 and 16."""
+    blocks: tuple[int, int, int] = (1, 2, 6)
+    """Blocks there, the steps between strides not counted."""
+    heads: tuple[int, int] = (4, 5)
+    """Attention heads at strides 8 and 16."""
+    reaches: tuple[int, int] = (7, 14)
+    """Longest side of a window there, in tokens."""
+    context_heads: int = 4
+    """Heads of the neck's attention over the whole picture."""
+    mixes: int = 1
     """Blocks of the neck at stride 16."""
     hidden: int = 512
     """Hidden width of those."""
-    heads: int = 4
-    """Attention heads at stride 32."""
-
-    @property
-    def map_widths(self) -> tuple[int, int, int, int]:
-        """Channels of the last maps at strides 4, 8, 16 and 32."""
-        ends = [
-            stage.width
-            for number, stage in enumerate(self.stages)
-            if number + 1 == len(self.stages) or self.stages[number + 1].stride == 2
-        ]
-        return (ends[-4], ends[-3], ends[-2], ends[-1])
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,7 @@ class Sam2Config:
     """One SAM 2 network."""
 
     name: str
-    trunk: HieraConfig | LiteConfig
+    trunk: HieraConfig | TinyVitConfig
     input_size: int = 1024
     """S: images are resized to S × S; a multiple of 32."""
     width: int = 256
@@ -120,7 +103,7 @@ class Sam2Config:
     @property
     def has_narrow_maps(self) -> bool:
         """The image encoder gives the fine maps as the decoder adds them; it has no layers for that."""
-        return isinstance(self.trunk, LiteConfig)
+        return isinstance(self.trunk, TinyVitConfig)
 
     def at(self, input_size: int) -> Sam2Config:
         """The same network fed with images of another size."""
@@ -131,19 +114,6 @@ TINY = HieraConfig(96, 1, (1, 2, 7, 2), (5, 7, 9))
 SMALL = HieraConfig(96, 1, (1, 2, 11, 2), (7, 10, 13))
 BASE_PLUS = HieraConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), background=(14, 14))
 LARGE = HieraConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), windows=(8, 4, 16, 8))
-
-LITE0 = LiteConfig(
-    32,
-    (
-        LiteStage(1, 3, 1, 1, 16),
-        LiteStage(2, 3, 2, 6, 24),
-        LiteStage(2, 5, 2, 6, 40),
-        LiteStage(3, 3, 2, 6, 80),
-        LiteStage(3, 5, 1, 6, 112),
-        LiteStage(4, 5, 2, 6, 192),
-    ),
-)
-"""EfficientNet-Lite0 without its last block and classifier."""
 
 _TRUNKS = {"tiny": TINY, "small": SMALL, "base-plus": BASE_PLUS, "large": LARGE}
 
@@ -158,12 +128,7 @@ def presets() -> dict[str, Sam2Config]:
         result[f"sam2.1-hiera-{size}"] = Sam2Config(f"sam2.1-hiera-{size}", trunk)
     result["masklet-tiny"] = Sam2Config("masklet-tiny", TINY, input_size=512, memory_layers=2)
     result["masklet-nano"] = Sam2Config(
-        "masklet-nano",
-        LITE0,
-        input_size=384,
-        memory_layers=1,
-        memory_hidden=1024,
-        memory_pool=2,
+        "masklet-nano", TinyVitConfig(), input_size=384, memory_layers=1, memory_hidden=1024
     )
     return result
 

@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from masklet.model.config import HieraConfig, Sam2Config
 from masklet.model.hiera import Hiera
-from masklet.model.lite import LiteNeck, LiteTrunk
+from masklet.model.narrow_neck import NarrowNeck
+from masklet.model.tinyvit import TinyVit
 
 
 class Lateral(nn.Module):
@@ -39,7 +40,7 @@ class Neck(nn.Module):
 class ImageEncoder(nn.Module):
     """[B, 3, S, S] normalised pixels → maps at strides 4, 8 and 16, each [B, width, …].
 
-    A lite one gives width / 8 and width / 4 channels at strides 4 and 8 (`Sam2Config.has_narrow_maps`).
+    A narrow neck gives width / 8 and width / 4 channels at strides 4 and 8 (`Sam2Config.has_narrow_maps`).
     """
 
     def __init__(self, config: Sam2Config) -> None:
@@ -48,8 +49,8 @@ class ImageEncoder(nn.Module):
             self.trunk: nn.Module = Hiera(config.trunk)
             self.neck: nn.Module = Neck(config.trunk.stage_widths, config.width)
         else:
-            self.trunk = LiteTrunk(config.trunk)
-            self.neck = LiteNeck(config.trunk, config.width)
+            self.trunk = TinyVit(config.trunk)
+            self.neck = NarrowNeck(config.trunk, config.width)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self.neck(self.trunk(pixels))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
+from importlib import metadata
 from pathlib import Path
 
 from masklet.errors import CheckpointError, ConfigError
 from masklet.model import checkpoints
-from masklet.model.config import LiteConfig
-from masklet.model.names_lite import lite_state
-from masklet.model.sam2 import PIXEL_MEAN, PIXEL_STD, Sam2
+from masklet.model.config import TinyVitConfig
+from masklet.model.names_mobilesam import tinyvit_state
+from masklet.model.sam2 import Sam2
 
 PACKAGE = "package:"
 """Before the name of an installed package whose files hold the weights."""
@@ -20,7 +20,7 @@ TRUNK = "image_encoder.trunk."
 def start_student(student: Sam2, teacher: Sam2, trunk: str) -> None:
     """Copy what both networks share apart from the image encoder; load the trunk's weights.
 
-    trunk    a file of EfficientNet-Lite weights, or `package:NAME`; empty leaves the trunk random
+    trunk    a file of MobileSAM weights, or `package:NAME`; empty leaves the trunk random
     raises   ConfigError when the decoders differ, CheckpointError when the weights cannot be read
     """
     shared = {
@@ -32,7 +32,7 @@ def start_student(student: Sam2, teacher: Sam2, trunk: str) -> None:
     copied = {}
     for name, tensor in shared.items():
         if name not in wanted:
-            continue  # the projections of the fine maps, which a lite encoder does not need
+            continue  # the projections of the fine maps, which a narrow neck makes needless
         if wanted[name].shape != tensor.shape:
             raise ConfigError(
                 f"{student.config.name} cannot learn from {teacher.config.name}: {name} is "
@@ -46,11 +46,11 @@ def start_student(student: Sam2, teacher: Sam2, trunk: str) -> None:
 
 def _load_trunk(student: Sam2, place: str) -> None:
     config = student.config.trunk
-    if not isinstance(config, LiteConfig):
-        raise ConfigError(f"trunk_weights are for a lite trunk; {student.config.name} has another one")
+    if not isinstance(config, TinyVitConfig):
+        raise ConfigError(f"trunk_weights are for a TinyViT; {student.config.name} has another trunk")
     path = weights_in_package(place.removeprefix(PACKAGE)) if place.startswith(PACKAGE) else Path(place)
     stored = checkpoints.load_state(path)
-    state = lite_state(stored, sum(stage.blocks for stage in config.stages), PIXEL_MEAN, PIXEL_STD)
+    state = tinyvit_state(stored, config)
     named = {TRUNK + name: tensor for name, tensor in state.items()}
     wanted = {n: t for n, t in student.state_dict().items() if n.startswith(TRUNK)}
     checkpoints.check_fit(wanted, named, path)
@@ -58,17 +58,16 @@ def _load_trunk(student: Sam2, place: str) -> None:
 
 
 def weights_in_package(name: str) -> Path:
-    """The one weights file in an installed package, which is not imported.
+    """The one weights file in an installed distribution, whose code is not imported.
 
-    raises   CheckpointError when the package is not installed, or holds none or several
+    raises   CheckpointError when it is not installed, or holds none or several
     """
-    spec = importlib.util.find_spec(name) if name.isidentifier() else None
-    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
-    if not folders:
-        install = name.replace("_", "-")
-        raise CheckpointError(f"the weights are in the package {install}: pip install --no-deps {install}")
-    files = [path for folder in folders for path in Path(folder).rglob("*")]
-    found = sorted(path for path in files if path.suffix in (".pth", ".pt", ".safetensors"))
+    try:
+        files = metadata.distribution(name).files or ()
+    except (metadata.PackageNotFoundError, ValueError) as error:
+        install = f"pip install --no-deps --only-binary :all: {name}"
+        raise CheckpointError(f"the weights are in the package {name!r}: {install}") from error
+    found = sorted(Path(str(f.locate())) for f in files if f.suffix in (".pth", ".pt", ".safetensors"))
     if len(found) != 1:
         raise CheckpointError(f"package {name} holds {len(found)} weights files; name one by its path")
     return found[0]
