@@ -19,7 +19,7 @@ from masklet.engine.torch_engine import TorchEngine
 from masklet.errors import CheckpointError, ConfigError
 from masklet.model import checkpoints, registry
 from masklet.model.checkpoints import Card
-from masklet.model.config import HieraConfig, Sam2Config
+from masklet.model.config import HieraConfig, Sam2Config, TinyVitConfig
 from masklet.model.sam2 import Sam2
 from masklet.predict.segmenter import Segmenter
 from parity.weights import randomise
@@ -35,18 +35,28 @@ CONFIG = Sam2Config(
     decoder_hidden=64,
 )
 POOLED = replace(CONFIG, memory_layers=1, memory_pool=2, pointer_time=False)
+SMALLER = replace(
+    CONFIG,
+    trunk=TinyVitConfig(widths=(8, 16, 24), blocks=(1, 1, 2), heads=(2, 3), hidden=64),
+    memory_layers=1,
+    memory_mask_stride=4,
+    memory_fusers=1,
+)
+"""What is special about masklet-nano."""
 CLOSE = {"rtol": 1e-3, "atol": 1e-3}
 """Both compute in float32 and differ in the order of sums; logits reach tens."""
 
 
 def network(config: Sam2Config) -> Sam2:
-    torch.manual_seed(3)  # the position matrix is a buffer, which randomise leaves alone
+    # Of the nano's first seeds, most say at once that nothing is there.
+    seed = 5 if config == SMALLER else 3
+    torch.manual_seed(seed)  # the position matrix is a buffer, which randomise leaves alone
     model = Sam2(config)
-    randomise(model, 3)
+    randomise(model, seed)
     return model
 
 
-@pytest.fixture(scope="module", params=[CONFIG, POOLED], ids=["published memory", "pooled memory"])
+@pytest.fixture(scope="module", params=[CONFIG, POOLED, SMALLER], ids=["published", "pooled", "nano"])
 def config(request: pytest.FixtureRequest) -> Sam2Config:
     return request.param
 

@@ -201,7 +201,9 @@ class Remember(nn.Module):
         self.model = model
 
     def forward(self, stride16: Tensor, logits: Tensor, occlusion: Tensor, binary: Tensor) -> Tensor:
-        masks = F.interpolate(logits, scale_factor=4.0, mode="bilinear", align_corners=False)
+        masks = logits
+        if self.model.config.memory_mask_stride == 1:
+            masks = F.interpolate(masks, scale_factor=4.0, mode="bilinear", align_corners=False)
         masks = torch.where(binary, (masks > 0).float(), masks.sigmoid())
         # Spelled out: left to broadcasting, the graph gave two objects one memory (OpenVINO 2026.4, CPU).
         seen = stride16.expand(logits.shape[0], -1, -1, -1)

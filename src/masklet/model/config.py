@@ -75,6 +75,10 @@ class Sam2Config:
     """Hidden width of the memory attention's feed-forward part."""
     memory_pool: int = 1
     """Side of the square of places that a memory merges into one; 1 keeps the grid of stride 16."""
+    memory_mask_stride: int = 1
+    """Masks enter the memory at S divided by this: 1 as in SAM 2, 4 as the decoder gives them."""
+    memory_fusers: int = 2
+    """Blocks that mix a frame's features with its mask."""
     slots: int = 7
     """Temporal slots: one for prompted frames, the others for recent frames."""
     pointer_limit: int = 16
@@ -97,6 +101,8 @@ class Sam2Config:
             raise ConfigError(f"input size {self.input_size} must be a positive multiple of 32")
         if self.memory_pool < 1 or (self.input_size // 16) % self.memory_pool:
             raise ConfigError(f"memory pool {self.memory_pool} must divide {self.input_size // 16} places")
+        if self.memory_mask_stride not in (1, 4):
+            raise ConfigError(f"memory mask stride {self.memory_mask_stride} must be 1 or 4")
         if self.width % self.memory_width:
             raise ConfigError(f"memory width {self.memory_width} must divide width {self.width}")
 
@@ -128,7 +134,13 @@ def presets() -> dict[str, Sam2Config]:
         result[f"sam2.1-hiera-{size}"] = Sam2Config(f"sam2.1-hiera-{size}", trunk)
     result["masklet-tiny"] = Sam2Config("masklet-tiny", TINY, input_size=512, memory_layers=2)
     result["masklet-nano"] = Sam2Config(
-        "masklet-nano", TinyVitConfig(), input_size=384, memory_layers=1, memory_hidden=1024
+        "masklet-nano",
+        TinyVitConfig(),
+        input_size=384,
+        memory_layers=1,
+        memory_hidden=1024,
+        memory_mask_stride=4,
+        memory_fusers=1,
     )
     return result
 

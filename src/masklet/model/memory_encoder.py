@@ -10,19 +10,24 @@ from masklet.model.layers import LayerNorm2d
 
 
 class MaskDownSampler(nn.Module):
-    """[O, 1, S, S] → [O, C, S/16, S/16]: four strided convolutions, each quadrupling the channels."""
+    """[O, 1, S, S] → [O, C, S/16, S/16]: four strided convolutions, each quadrupling the channels.
 
-    def __init__(self, width: int) -> None:
+    Masks of S/4 (stride 4) take two, each with sixteen times the channels.
+    """
+
+    def __init__(self, width: int, stride: int) -> None:
         super().__init__()
+        steps, growth = (4, 4) if stride == 1 else (2, 16)
         parts: list[nn.Module] = []
         inputs = 1
-        for _ in range(4):
+        for _ in range(steps):
+            outputs = growth * inputs
             parts += [
-                nn.Conv2d(inputs, 4 * inputs, kernel_size=3, stride=2, padding=1),
-                LayerNorm2d(4 * inputs),
+                nn.Conv2d(inputs, outputs, kernel_size=3, stride=2, padding=1),
+                LayerNorm2d(outputs),
                 nn.GELU(),
             ]
-            inputs *= 4
+            inputs = outputs
         self.encoder = nn.Sequential(*parts, nn.Conv2d(inputs, width, kernel_size=1))
 
     def forward(self, masks: Tensor) -> Tensor:
@@ -48,11 +53,11 @@ class FuserBlock(nn.Module):
 
 
 class Fuser(nn.Module):
-    """Two fuser blocks."""
+    """Fuser blocks, one after another."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, blocks: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(FuserBlock(width) for _ in range(2))
+        self.layers = nn.ModuleList(FuserBlock(width) for _ in range(blocks))
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
@@ -65,18 +70,19 @@ class MemoryEncoder(nn.Module):
 
     def __init__(self, config: Sam2Config) -> None:
         super().__init__()
-        self.mask_downsampler = MaskDownSampler(config.width)
+        self.mask_downsampler = MaskDownSampler(config.width, config.memory_mask_stride)
         self.pix_feat_proj = nn.Conv2d(config.width, config.width, kernel_size=1)
         pool = config.memory_pool
         if pool > 1:
             self.pool = nn.Conv2d(config.width, config.width, kernel_size=pool, stride=pool)
         self.pooled = pool > 1
-        self.fuser = Fuser(config.width)
+        self.fuser = Fuser(config.width, config.memory_fusers)
         self.out_proj = nn.Conv2d(config.width, config.memory_width, kernel_size=1)
 
     def forward(self, stride16: Tensor, masks: Tensor) -> Tensor:
         """stride16 [O or 1, C, h, w], masks [O, 1, 16h, 16w] scaled to -10 … 10 → [O, c, h, w].
 
+        Masks are a quarter of that size where the mask stride is 4.
         With a memory pool k the result is [O, c, h / k, w / k].
         """
         seen = self.pix_feat_proj(stride16) + self.mask_downsampler(masks)

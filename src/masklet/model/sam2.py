@@ -211,11 +211,13 @@ class Sam2(nn.Module):
     def remember(self, features: Features, logits: Tensor, occlusion: Tensor, *, binary: bool) -> Tensor:
         """Masks of O objects on a frame → memories [O, c, h, w], both sides divided by memory_pool.
 
-        logits      [O, 1, S/4, S/4]; upsampled to S as the masks the encoder sees
+        logits      [O, 1, S/4, S/4]; upsampled to S, which the memory encoder sees, unless it takes them so
         occlusion   [O, 1]; where <= 0 the no-object embedding is added
         binary      masks enter as 0 / 1 (prompted frames) instead of probabilities
         """
-        masks = F.interpolate(logits.float(), scale_factor=4.0, mode="bilinear", align_corners=False)
+        masks = logits.float()
+        if self.config.memory_mask_stride == 1:
+            masks = F.interpolate(masks, scale_factor=4.0, mode="bilinear", align_corners=False)
         masks = (masks > 0).to(masks.dtype) if binary else masks.sigmoid()
         memory = self.memory_encoder(features.stride16, masks * 20 - 10)
         if self.config.no_object_embed:
