@@ -45,10 +45,10 @@ def measure(case: Case, clip: Clip | None, load: Load | None = None) -> Measured
     with tempfile.TemporaryDirectory() as folder:
         first, found = _track(model, case, watch, Path(folder))
     counted = watch.laps[case.warmup :]
+    beside = {name: seconds[case.warmup :] for name, seconds in watch.beside.items()}
     stages = {
-        name: float(np.mean([lap.get(name, 0.0) for lap in counted])) for name in STAGES if name != "decode"
+        name: float(np.mean(beside.get(name) or [lap.get(name, 0.0) for lap in counted])) for name in STAGES
     }
-    decoding = watch.beside[case.warmup :] or [lap.get("decode", 0.0) for lap in counted]
     return Measured(
         case=case,
         device=model.engine.device,
@@ -56,7 +56,7 @@ def measure(case: Case, clip: Clip | None, load: Load | None = None) -> Measured
         load=loaded,
         first=first,
         totals=tuple(lap["total"] for lap in counted),
-        stages={"decode": float(np.mean(decoding)), **stages},
+        stages=stages,
         peak_memory=peak_memory(),
         iou=None if clip is None or case.random else mean_iou(clip, found, case),
     )

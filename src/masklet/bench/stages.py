@@ -22,8 +22,8 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.laps: list[dict[str, float]] = []
-        self.beside: list[float] = []
-        """Seconds of each item of work on other threads (decoding)."""
+        self.beside: dict[str, list[float]] = defaultdict(list)
+        """Seconds of each item of work on other threads (decoding, encoding ahead), by stage."""
         self._home = threading.get_ident()
         self._current: dict[str, float] = defaultdict(float)
         self._start = time.perf_counter()
@@ -38,7 +38,7 @@ class Stopwatch:
             if threading.get_ident() == self._home:
                 self._current[stage] += seconds
             else:
-                self.beside.append(seconds)
+                self.beside[stage].append(seconds)
 
     def start(self) -> None:
         """Forget what was until now; the first frame begins."""
@@ -65,6 +65,7 @@ class TimedEngine:
         self._engine, self._watch = engine, watch
         self.name, self.device, self.input_size = engine.name, engine.device, engine.input_size
         self.slots, self.pointer_limit = engine.slots, engine.pointer_limit
+        self.encodes_ahead = engine.encodes_ahead
         self._prepare = getattr(engine, "prepare", None)
 
     def encode_image(self, image: np.ndarray) -> Any:

@@ -100,6 +100,8 @@ class OpenVinoEngine:
             "INFERENCE_PRECISION_HINT": precision,
             # Activations in eight bits are a choice of accuracy, which is not the runtime's to make.
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+            # Encoding ahead runs graphs side by side; bound to cores, they would queue for the first ones.
+            "ENABLE_CPU_PINNING": False,
         }
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
@@ -119,6 +121,7 @@ class OpenVinoEngine:
         self.input_size = card.input_size
         self.slots = card.slots
         self.pointer_limit = card.pointer_limit
+        self.encodes_ahead = 1
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """uint8 [H, W, 3] → [S, S, 3], with antialiasing, the aspect not kept, as in SAM 2."""

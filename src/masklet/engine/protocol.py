@@ -60,7 +60,8 @@ class MemoryReading:
 
 
 class Engine(Protocol):
-    """Runs the four verbs. Thread-compatible: calls may come from any thread, one at a time."""
+    """Runs the four verbs. Thread-compatible: calls may come from any thread, one at a time,
+    but for `encode_image` where frames are encoded ahead."""
 
     name: str
     """The checkpoint's name."""
@@ -72,6 +73,9 @@ class Engine(Protocol):
     """Temporal slots of the memory (7): one for prompted frames, the others for recent ones."""
     pointer_limit: int
     """Most object pointers a reading may hold (16)."""
+    encodes_ahead: int
+    """Frames worth encoding on a thread of their own while others are tracked; 0 where the two would only
+    wait for each other."""
 
     def encode_image(self, image: np.ndarray) -> ImageFeatures:
         """uint8 [H, W, 3] RGB of any size → features, once a frame whatever the number of objects."""

@@ -64,6 +64,8 @@ class TorchEngine:
         self.input_size = model.config.input_size
         self.slots = model.config.slots
         self.pointer_limit = model.config.pointer_limit
+        # On a CPU both threads' kernels wait for the same cores, spinning; on a GPU they share one stream.
+        self.encodes_ahead = 0
 
     def encode_image(self, image: np.ndarray) -> Features:
         with torch.inference_mode(), self._autocast():

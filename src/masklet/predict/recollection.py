@@ -49,10 +49,18 @@ class Recollection:
         if frame.index in self._features:
             self._features.move_to_end(frame.index)
         else:
-            self._features[frame.index] = self.engine.encode_image(frame.image)
-            if len(self._features) > KEPT_FEATURES:
-                self._features.popitem(last=False)
+            self.hold(frame.index, self.engine.encode_image(frame.image))
         return self._features[frame.index]
+
+    def hold(self, index: int, features: ImageFeatures) -> None:
+        """Keep a frame's features, and forget the oldest ones."""
+        self._features[index] = features
+        if len(self._features) > KEPT_FEATURES:
+            self._features.popitem(last=False)
+
+    def holds(self, index: int) -> bool:
+        """Whether a frame's features are at hand."""
+        return index in self._features
 
     def encode_index(self, index: int) -> ImageFeatures:
         """`encode` for a frame that is read only if it must be."""

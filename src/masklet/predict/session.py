@@ -20,6 +20,7 @@ from masklet.engine.protocol import Engine
 from masklet.errors import SessionError, UnknownObjectError
 from masklet.memory import MemoryBank
 from masklet.predict.decide import Decision, follow_candidates
+from masklet.predict.encoding import encoded_ahead
 from masklet.predict.history import History, ObjectPrompts, Preview, PromptedFrame, PromptLog, preview_of
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.prompting import check_prompt, whole_id
@@ -249,10 +250,16 @@ class VideoSession:
         """Frames one by one until the session is cancelled or closed."""
         if not frames:
             return
-        with closing(frames_ahead(self.source, frames)) as coming:
-            for frame in coming:
+        recollection = self._recollection
+        with (
+            closing(frames_ahead(self.source, frames)) as read,
+            closing(encoded_ahead(self.engine, read, recollection.holds)) as coming,
+        ):
+            for frame, features in coming:
                 if self._cancelled.is_set() or self._closed:
                     return
+                if features is not None:
+                    recollection.hold(frame.index, features.result())
                 yield frame
 
     # ── results ──────────────────────────────────────────────────────────────────────────────────
