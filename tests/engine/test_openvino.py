@@ -40,7 +40,6 @@ SMALLER = replace(
     trunk=TinyVitConfig(widths=(8, 16, 24), blocks=(1, 1, 2), heads=(2, 3), hidden=64),
     memory_layers=1,
     memory_mask_stride=4,
-    memory_fusers=1,
 )
 """What is special about masklet-nano."""
 CLOSE = {"rtol": 1e-3, "atol": 1e-3}

@@ -22,9 +22,7 @@ from masklet.model.tinyvit import TinyVit, window_side
 from parity.weights import randomise
 from tiny_training import LITTLE, LITTLE_VIT
 
-NANO = replace(
-    LITTLE, name="little-nano", trunk=LITTLE_VIT, memory_pool=2, memory_mask_stride=4, memory_fusers=1
-)
+NANO = replace(LITTLE, name="little-nano", trunk=LITTLE_VIT, memory_pool=2, memory_mask_stride=4)
 
 
 def little() -> Sam2:

@@ -77,8 +77,6 @@ class Sam2Config:
     """Side of the square of places that a memory merges into one; 1 keeps the grid of stride 16."""
     memory_mask_stride: int = 1
     """Masks enter the memory at S divided by this: 1 as in SAM 2, 4 as the decoder gives them."""
-    memory_fusers: int = 2
-    """Blocks that mix a frame's features with its mask."""
     slots: int = 7
     """Temporal slots: one for prompted frames, the others for recent frames."""
     pointer_limit: int = 16
@@ -134,13 +132,7 @@ def presets() -> dict[str, Sam2Config]:
         result[f"sam2.1-hiera-{size}"] = Sam2Config(f"sam2.1-hiera-{size}", trunk)
     result["masklet-tiny"] = Sam2Config("masklet-tiny", TINY, input_size=512, memory_layers=2)
     result["masklet-nano"] = Sam2Config(
-        "masklet-nano",
-        TinyVitConfig(),
-        input_size=384,
-        memory_layers=1,
-        memory_hidden=1024,
-        memory_mask_stride=4,
-        memory_fusers=1,
+        "masklet-nano", TinyVitConfig(), input_size=384, memory_layers=1, memory_mask_stride=4
     )
     return result
 

@@ -12,22 +12,20 @@ from masklet.model.layers import LayerNorm2d
 class MaskDownSampler(nn.Module):
     """[O, 1, S, S] → [O, C, S/16, S/16]: four strided convolutions, each quadrupling the channels.
 
-    Masks of S/4 (stride 4) take two, each with sixteen times the channels.
+    Masks of S/4 (stride 4) keep their side in the first two.
     """
 
     def __init__(self, width: int, stride: int) -> None:
         super().__init__()
-        steps, growth = (4, 4) if stride == 1 else (2, 16)
         parts: list[nn.Module] = []
         inputs = 1
-        for _ in range(steps):
-            outputs = growth * inputs
+        for step in (2, 2, 2, 2) if stride == 1 else (1, 1, 2, 2):
             parts += [
-                nn.Conv2d(inputs, outputs, kernel_size=3, stride=2, padding=1),
-                LayerNorm2d(outputs),
+                nn.Conv2d(inputs, 4 * inputs, kernel_size=3, stride=step, padding=1),
+                LayerNorm2d(4 * inputs),
                 nn.GELU(),
             ]
-            inputs = outputs
+            inputs *= 4
         self.encoder = nn.Sequential(*parts, nn.Conv2d(inputs, width, kernel_size=1))
 
     def forward(self, masks: Tensor) -> Tensor:
@@ -53,11 +51,11 @@ class FuserBlock(nn.Module):
 
 
 class Fuser(nn.Module):
-    """Fuser blocks, one after another."""
+    """Two fuser blocks."""
 
-    def __init__(self, width: int, blocks: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(FuserBlock(width) for _ in range(blocks))
+        self.layers = nn.ModuleList(FuserBlock(width) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
@@ -76,7 +74,7 @@ class MemoryEncoder(nn.Module):
         if pool > 1:
             self.pool = nn.Conv2d(config.width, config.width, kernel_size=pool, stride=pool)
         self.pooled = pool > 1
-        self.fuser = Fuser(config.width, config.memory_fusers)
+        self.fuser = Fuser(config.width)
         self.out_proj = nn.Conv2d(config.width, config.memory_width, kernel_size=1)
 
     def forward(self, stride16: Tensor, masks: Tensor) -> Tensor:

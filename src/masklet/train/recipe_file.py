@@ -1,7 +1,8 @@
 """A training run as a TOML file.
 
     [model]          name (a network of `config.presets`); image_weights and memory_weights (a checkpoint's
-                     path, or "embedded" for the one that comes with the package); trunk_weights (a student's)
+                     path, or "embedded" for the one that comes with the package, "embedded:NAME" for
+                     another model's); trunk_weights (a student's)
     [data]           root (folder of data sets of stills)
     [[data.folders]] images, masks: any folder of pictures, and one of masks with the same names: index
                      PNGs, black and white ones, or JSON files as SA-1B has them (then it may be the same)
@@ -210,9 +211,10 @@ def _distill(table: Table | None) -> tuple[_Teacher, Distillation | None]:
 
 
 def _weights(given: str, folder: Path, model: str, part: str) -> Path | None:
-    if given != EMBEDDED:
+    kind, _, lender = given.partition(":")
+    if kind != EMBEDDED:
         return folder / given if given else None
-    return embedded_weights(model, part)
+    return embedded_weights(lender or model, part)
 
 
 def embedded_weights(model: str, part: str) -> Path:

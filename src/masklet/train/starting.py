@@ -14,9 +14,11 @@ import torch
 from masklet.data.clips import ClipSettings
 from masklet.errors import ConfigError
 from masklet.model import checkpoints, quantised
+from masklet.model.card import read_card
 from masklet.model.checkpoints import Card
 from masklet.model.config import config_for
 from masklet.model.sam2 import Sam2
+from masklet.train.borrowing import borrow_memory
 from masklet.train.initialise import initialise_memory
 from masklet.train.loop import Trainer
 from masklet.train.lora import without_lora
@@ -47,10 +49,7 @@ def starting_model(plan: RecipeFile, teacher: Sam2 | None = None, photos: np.nda
     if photos is not None and plan.memory_weights is None:
         start_by_matching(model, photos, plan.recipe.seed)
     if plan.memory_weights is not None:
-        _, memory = checkpoints.split(checkpoints.load_state(plan.memory_weights))
-        _, wanted = checkpoints.split(model.state_dict())
-        checkpoints.check_fit(wanted, memory, plan.memory_weights)
-        model.load_state_dict(memory, strict=False)
+        _load_memory(model, plan.memory_weights, plan.recipe.seed)
     _check_trainable(model, plan.recipe)
     return model
 
@@ -76,6 +75,18 @@ def _load_image(model: Sam2, path: Path) -> None:
     wanted, _ = checkpoints.split(model.state_dict())
     checkpoints.check_fit(wanted, image, path)
     model.load_state_dict(image, strict=False)
+
+
+def _load_memory(model: Sam2, path: Path, seed: int) -> None:
+    """A memory of the same network, or one that another network lends."""
+    _, memory = checkpoints.split(checkpoints.load_state(path))
+    card = read_card(path)
+    if card is not None and card.config != model.config.name:
+        borrow_memory(model, memory, config_for(card.config), path, seed)
+        return
+    _, wanted = checkpoints.split(model.state_dict())
+    checkpoints.check_fit(wanted, memory, path)
+    model.load_state_dict(memory, strict=False)
 
 
 def _check_trainable(model: Sam2, recipe: Recipe) -> None:
