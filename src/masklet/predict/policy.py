@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from masklet.errors import ConfigError
 from masklet.memory import MemoryPolicy
 
@@ -26,6 +28,10 @@ class TrackingPolicy:
     freed."""
     refine_with_prior: bool = True
     """The previous answer on a frame goes in with new clicks (SAM 2: yes; transformers: no)."""
+    refine_with_memory: bool = False
+    """New clicks on a tracked frame see the picture as memory conditioned it (SAM 2: yes). Otherwise they
+    see the picture itself, with the present answer as the prior, and memory speaks only where that answer
+    is empty."""
     fill_holes: int = 8
     """Holes up to this area are filled in what a user sees, in pixels of a 256 × 256 grid; 0 = never."""
     remove_specks: int = 0
@@ -38,6 +44,10 @@ class TrackingPolicy:
             if getattr(self, name) < least:
                 raise ConfigError(f"tracking {name} is {getattr(self, name)}; it must be at least {least}")
 
+    def needs_memory(self, prior: np.ndarray | None) -> bool:
+        """Whether clicks that refine this answer (logits, or None) see the frame through memory."""
+        return self.refine_with_memory or prior is None or not bool((prior > 0).any())
+
     @classmethod
     def sam2(cls) -> TrackingPolicy:
         """SAM 2 as published, post-processing off."""
@@ -46,5 +56,6 @@ class TrackingPolicy:
             exclusive=False,
             corrections_stay=False,
             two_sweeps=False,
+            refine_with_memory=True,
             fill_holes=0,
         )

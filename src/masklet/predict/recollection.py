@@ -93,10 +93,10 @@ class Recollection:
             tracked = earlier.tracked
         reading, prior = None, None
         if prompt.mask is None:
-            if tracked is not None:
-                reading = self._reading(log, tracks, frame.index, object_id, tracked)
             if self.policy.refine_with_prior:
                 prior = self._prior(log, frame.index, object_id, earlier, found)
+            if tracked is not None and self.policy.needs_memory(prior):
+                reading = self._reading(log, tracks, frame.index, object_id, tracked)
         candidates = ask(
             self.engine,
             self.encode(frame),

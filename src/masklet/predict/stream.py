@@ -154,6 +154,8 @@ class Stream:
         if self.policy.refine_with_prior:
             tracked = self.engine.decode(conditioned, PromptBatch.none(1), multimask=True)
             prior = answer_of(tracked, 0).logits
+            if not self.policy.needs_memory(prior):
+                conditioned = self.engine.condition(features, None)
         return answer_of(ask_conditioned(self.engine, conditioned, prompt, *size, prior=prior), 0)
 
     def _remember(self, features: ImageFeatures, prompted: dict[int, Answer]) -> None:

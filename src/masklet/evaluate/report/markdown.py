@@ -134,11 +134,12 @@ def _origin(subject: Subject, document: Document) -> list[str]:
     files = (document.config.get("model") or {}).get("files") or []
     weights = ", ".join(f"{one['file']} {one['sha256'][:12]}" for one in files) or "unknown weights"
     commit = (origin.get("commit") or "no commit")[:12]
+    cores = machine.get("cores", "–")
     changed = "+changes" if str(origin.get("commit")).endswith("+changes") else ""
     return [
         "",
         f"<sub>`{subject.slug}`: {str(origin.get('started', '–'))[:10]}, commit {commit}{changed}, "
-        f"{machine.get('processor', '–')}, {machine.get('cores', '–')} cores; {weights}</sub>",
+        f"{machine.get('processor', '–')}, {cores} {'core' if cores == 1 else 'cores'}; {weights}</sub>",
     ]
 
 
