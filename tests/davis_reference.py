@@ -82,7 +82,7 @@ def measure(frames: int) -> dict[str, float]:
     """CPU seconds for J and F of all frames, each way, and the largest difference between any two of them."""
     import cv2
 
-    from masklet.evaluate.metrics import contour_accuracy, jaccard_masks
+    from masklet.evaluate.metrics import region_and_contour
     from masklet.types import Mask
 
     cv2.setNumThreads(1)  # every way on one core
@@ -93,8 +93,7 @@ def measure(frames: int) -> dict[str, float]:
         return [(plain_region(a, b), plain_contour(a, b, dilate)) for a, b in zip(found, true, strict=True)]
 
     def quick() -> list[tuple[float, float]]:
-        f = [contour_accuracy(a, b) for a, b in zip(ours, theirs, strict=True)]
-        return list(zip(jaccard_masks(ours, theirs).tolist(), f, strict=True))
+        return [region_and_contour(a, b) for a, b in zip(ours, theirs, strict=True)]
 
     seconds, values = {}, {}
     ways = {"ours": quick, "loop, OpenCV": lambda: plain(by_opencv), "loop, SciPy": lambda: plain(by_scipy)}

@@ -56,7 +56,7 @@ def union(counts: list[bytes], height: int, width: int) -> bytes:
 
 def runs(counts: bytes) -> list[int]:
     """Run lengths, alternately background and object, column by column: the uncompressed form."""
-    return [int(n) for n in _runs(counts)]
+    return [int(n) for n in run_lengths(counts)]
 
 
 def from_runs(lengths: Sequence[int], height: int, width: int) -> bytes:
@@ -70,12 +70,13 @@ def from_runs(lengths: Sequence[int], height: int, width: int) -> bytes:
 
 def _columns(counts: bytes, height: int, width: int) -> np.ndarray:
     """bool [W, H]: the order in which RLE runs."""
-    lengths = _runs(counts)
+    lengths = run_lengths(counts)
     _check_total(int(lengths.sum()), height, width)
     return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(width, height)
 
 
-def _runs(counts: bytes) -> np.ndarray:
+def run_lengths(counts: bytes) -> np.ndarray:
+    """`runs` as int64 [N]; raises MaskError for what is no code."""
     # The compressed form is base-48 text, 5 bits a character, bit 5 set when more follow, bit 4 of
     # the last one the sign; each run from the fourth on is stored as the difference to the run two
     # before (COCO API, maskApi.c).
@@ -103,7 +104,7 @@ def _runs(counts: bytes) -> np.ndarray:
 
 def _rle(counts: bytes, height: int, width: int) -> dict[str, object]:
     # pycocotools reads past the end of a bad code without a word, so every code is checked first.
-    _check_total(int(_runs(counts).sum()), height, width)
+    _check_total(int(run_lengths(counts).sum()), height, width)
     return {"size": [height, width], "counts": counts}
 
 

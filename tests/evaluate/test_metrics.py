@@ -13,7 +13,7 @@ from scipy import ndimage, stats
 
 from davis_reference import plain_contour, plain_region
 from masklet.errors import MaskError
-from masklet.evaluate.metrics import boundary, contour_accuracy, jaccard, jaccard_masks, tolerance_pixels
+from masklet.evaluate.metrics import boundary, contour_accuracy, jaccard, region_and_contour, tolerance_pixels
 from masklet.evaluate.metrics.aggregate import decay, mean, recall, seen_unseen, statistics
 from masklet.evaluate.metrics.calibration import (
     calibration,
@@ -96,7 +96,10 @@ def test_j_is_its_definition(pair: list[np.ndarray]) -> None:
     a, b = pair
     expected = slow_jaccard(a, b)
     assert abs(float(jaccard(a, b)) - expected) < 1e-9
-    assert abs(jaccard_masks([Mask.from_array(a)], [Mask.from_array(b)])[0] - expected) < 1e-9
+    for one, two in ((a, b), (Mask.from_array(a), Mask.from_array(b))):
+        region, contour = region_and_contour(one, two)
+        assert abs(region - expected) < 1e-9
+        assert contour == contour_accuracy(one, two)
 
 
 @given(masks(2))
@@ -233,8 +236,8 @@ def test_sizes_that_differ_are_named() -> None:
         jaccard(np.zeros((2, 3), bool), np.zeros((4, 3), bool))
     with pytest.raises(MaskError, match="must be"):
         contour_accuracy(np.zeros(3, bool), np.zeros(3, bool))
-    with pytest.raises(MaskError, match="2 predictions"):
-        jaccard_masks([Mask.empty(1, 1)] * 2, [Mask.empty(1, 1)])
+    with pytest.raises(MaskError, match="3×2 and 3×4"):
+        region_and_contour(np.zeros((2, 3), bool), np.zeros((4, 3), bool))
 
 
 def test_the_comparison_of_speed_runs(capsys: pytest.CaptureFixture[str]) -> None:

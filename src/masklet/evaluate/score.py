@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from masklet.errors import DataError
-from masklet.evaluate.metrics import contour_accuracy, jaccard_masks
+from masklet.evaluate.metrics import region_and_contour
 from masklet.evaluate.readers.dataset import VideoSet
 from masklet.evaluate.readers.folders import pictures
 from masklet.evaluate.readers.palette import read_masks
@@ -77,13 +77,12 @@ def _score_object(
     nothing = Mask.empty(truth.height, truth.width)
     true = [truth.mask(object_id, position) for position in frames]
     guess = [found.get(position, nothing) for position in frames]
-    j = jaccard_masks(guess, true)
-    f = [contour_accuracy(one, two) for one, two in zip(guess, true, strict=True)]
+    both = [region_and_contour(one, two) for one, two in zip(guess, true, strict=True)]
     return ObjectScore(
         object_id=object_id,
         frames=frames,
-        j=tuple(j.tolist()),
-        f=tuple(f),
+        j=tuple(j for j, _ in both),
+        f=tuple(f for _, f in both),
         visible=tuple(not mask.is_empty for mask in true),
         predicted_iou=_told(iou.get(object_id, {}), frames),
         occlusion=_told(occlusion.get(object_id, {}), frames),
