@@ -429,11 +429,11 @@ def test_prompts_changed_during_a_run_count_for_the_next() -> None:
 # ── correcting ───────────────────────────────────────────────────────────────────────────────────
 
 
-THROUGH_MEMORY = TrackingPolicy(refine_with_memory=True)
+BARE = TrackingPolicy(refine_with_memory=False)
 
 
 def test_a_correction_sees_the_picture_itself_and_refines_the_tracked_answer() -> None:
-    s = session(frames=40)
+    s = session(frames=40, policy=BARE)
     click(s, 0)
     run(s)
     s.engine.calls.clear()
@@ -445,7 +445,7 @@ def test_a_correction_sees_the_picture_itself_and_refines_the_tracked_answer() -
 
 
 def test_where_nothing_is_shown_a_correction_reads_memory() -> None:
-    s = session(hidden=range(6, 10))
+    s = session(hidden=range(6, 10), policy=BARE)
     click(s, 0)
     run(s)
     assert s.masks(8)[1].is_empty
@@ -454,8 +454,8 @@ def test_where_nothing_is_shown_a_correction_reads_memory() -> None:
     assert list(s.engine.readings[-1].slots) == [0, 6, 5, 4, 3, 2, 1]
 
 
-def test_a_correction_through_memory_refines_the_tracked_answer() -> None:
-    s = session(policy=THROUGH_MEMORY)
+def test_a_correction_reads_memory_and_refines_the_tracked_answer() -> None:
+    s = session()
     click(s, 0)
     run(s)
     s.engine.readings.clear()
@@ -479,7 +479,7 @@ def test_a_corrected_frame_stays_a_prompted_frame() -> None:
 
 
 def test_corrections_far_from_the_last_sweep_make_their_neighbours_memories_again() -> None:
-    s = session(frames=40, policy=THROUGH_MEMORY)
+    s = session(frames=40)
     click(s, 0)
     run(s)
     s.engine.calls.clear()
@@ -495,7 +495,7 @@ def test_corrections_far_from_the_last_sweep_make_their_neighbours_memories_agai
 
 
 def test_corrections_in_the_backward_sweep_read_backwards() -> None:
-    s = session(frames=30, policy=THROUGH_MEMORY)
+    s = session(frames=30)
     click(s, 25)
     run(s)
     s.prompt(20, 1, clicks=[(120, 90, False)])

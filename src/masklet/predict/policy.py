@@ -28,10 +28,10 @@ class TrackingPolicy:
     freed."""
     refine_with_prior: bool = True
     """The previous answer on a frame goes in with new clicks (SAM 2: yes; transformers: no)."""
-    refine_with_memory: bool = False
-    """New clicks on a tracked frame see the picture as memory conditioned it (SAM 2: yes). Otherwise they
-    see the picture itself, with the present answer as the prior, and memory speaks only where that answer
-    is empty."""
+    refine_with_memory: bool = True
+    """New clicks on a tracked frame see the picture as memory conditioned it (SAM 2). Otherwise they see the
+    picture itself, with the present answer as the prior, and memory speaks only where that answer is empty:
+    quicker far from the last sweep, closer to the clicks, less sure of what the object is."""
     fill_holes: int = 8
     """Holes up to this area are filled in what a user sees, in pixels of a 256 × 256 grid; 0 = never."""
     remove_specks: int = 0
@@ -56,6 +56,5 @@ class TrackingPolicy:
             exclusive=False,
             corrections_stay=False,
             two_sweeps=False,
-            refine_with_memory=True,
             fill_holes=0,
         )
