@@ -29,8 +29,8 @@ class AheadEngine(FakeEngine):
         return super().encode_image(image)
 
 
-def tracked(engine: FakeEngine, direction: str = "both", prompted: int = 2) -> dict:
-    with Segmenter(engine).video(ArraySource(squares(8))) as session:
+def tracked(engine: FakeEngine, direction: str = "both", prompted: int = 15) -> dict:
+    with Segmenter(engine).video(ArraySource(squares(30))) as session:
         session.prompt(prompted, 1, clicks=[inside(prompted, 1)])
         return {f.index: masks[1] for f, masks in session.propagate(direction)}  # type: ignore[arg-type]
 
@@ -55,7 +55,7 @@ def test_one_frame_ahead_and_not_more() -> None:
             taken.append(frame.index)
             yield frame
 
-    coming = encoded_ahead(engine, read(), lambda index: index == 1)
+    coming = encoded_ahead(engine, read(), lambda index: index != 1)
     assert next(coming)[1] is not None
     assert taken == [0, 1]
     assert next(coming)[1] is None  # known already

@@ -13,12 +13,12 @@ Ahead = tuple[Frame, "Future[ImageFeatures] | None"]
 
 
 def encoded_ahead(
-    engine: Engine, frames: Iterable[Frame], is_known: Callable[[int], bool]
+    engine: Engine, frames: Iterable[Frame], is_wanted: Callable[[int], bool]
 ) -> Generator[Ahead, None, None]:
     """The frames, each with its features on their way: `engine.encodes_ahead` of them are begun early.
 
-    is_known   whether a frame's features are at hand; those come as None, as all do when the engine
-               encodes nothing ahead
+    is_wanted   whether a frame will be tracked and its features are not at hand; others come with None, as
+                all do when the engine encodes nothing ahead
 
     A video that breaks off raises after the frames before that.
     """
@@ -31,7 +31,7 @@ def encoded_ahead(
     try:
         try:
             for frame in frames:
-                coming = None if is_known(frame.index) else pool.submit(engine.encode_image, frame.image)
+                coming = pool.submit(engine.encode_image, frame.image) if is_wanted(frame.index) else None
                 waiting.append((frame, coming))
                 if len(waiting) > engine.encodes_ahead:
                     yield waiting.popleft()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from masklet.engine.protocol import Engine, ImageFeatures, MemoryFeature, Memory
 from masklet.errors import PromptError
 from masklet.memory import MemoryBank, MemoryEntry
 from masklet.predict.answer import answer_mask, answer_of
+from masklet.predict.encoding import encoded_ahead
 from masklet.predict.history import PromptedFrame, PromptLog
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.prompting import ask
@@ -18,6 +20,7 @@ from masklet.predict.recall import answer_again, prompted_entries, recall, remem
 from masklet.predict.results import TrackedFrame, Tracks
 from masklet.predict.tracking import gather, remember
 from masklet.types import Candidates, Frame, Mask, Prompt
+from masklet.video.ahead import frames_ahead
 from masklet.video.protocol import FrameSource
 
 KEPT_FEATURES = 8
@@ -49,18 +52,32 @@ class Recollection:
         if frame.index in self._features:
             self._features.move_to_end(frame.index)
         else:
-            self.hold(frame.index, self.engine.encode_image(frame.image))
+            self._hold(frame.index, self.engine.encode_image(frame.image))
         return self._features[frame.index]
 
-    def hold(self, index: int, features: ImageFeatures) -> None:
+    def read(self, frames: range, is_wanted: Callable[[int], bool]) -> Generator[Frame, None, None]:
+        """Frames of the source, read and encoded ahead.
+
+        is_wanted   whether a frame's features will be asked for
+        """
+
+        def is_missing(t: int) -> bool:
+            return t not in self._features and is_wanted(t)
+
+        with (
+            closing(frames_ahead(self.source, frames)) as coming,
+            closing(encoded_ahead(self.engine, coming, is_missing)) as encoded,
+        ):
+            for frame, features in encoded:
+                if features is not None:
+                    self._hold(frame.index, features.result())
+                yield frame
+
+    def _hold(self, index: int, features: ImageFeatures) -> None:
         """Keep a frame's features, and forget the oldest ones."""
         self._features[index] = features
         if len(self._features) > KEPT_FEATURES:
             self._features.popitem(last=False)
-
-    def holds(self, index: int) -> bool:
-        """Whether a frame's features are at hand."""
-        return index in self._features
 
     def encode_index(self, index: int) -> ImageFeatures:
         """`encode` for a frame that is read only if it must be."""

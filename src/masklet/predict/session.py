@@ -20,16 +20,14 @@ from masklet.engine.protocol import Engine
 from masklet.errors import SessionError, UnknownObjectError
 from masklet.memory import MemoryBank
 from masklet.predict.decide import Decision, follow_candidates
-from masklet.predict.encoding import encoded_ahead
 from masklet.predict.history import History, ObjectPrompts, Preview, PromptedFrame, PromptLog, preview_of
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.prompting import check_prompt, whole_id
 from masklet.predict.propagate import Direction, Plan, plan
 from masklet.predict.recollection import Recollection, check_candidate
 from masklet.predict.results import Tracks, frame_masks
-from masklet.predict.sweep import advance
+from masklet.predict.sweep import advance, tracked_on
 from masklet.types import Box, Click, Frame, FrameMasks, Mask, Masklet, Prompt
-from masklet.video.ahead import frames_ahead
 from masklet.video.positions import check_frame
 from masklet.video.protocol import FrameSource
 
@@ -235,31 +233,29 @@ class VideoSession:
             if on_step is not None:
                 on_step(done, steps.total)
 
-        for frame in self._read(steps.backward):
+        for frame in self._read(steps.backward, steps.backward, log, reverse=True):
             go(frame, reverse=True)
             if steps.shown == steps.backward:
                 yield frame, self._masks(log, frame.index)
         if steps.shown == steps.backward:
             return
-        for frame in self._read(steps.shown):
+        for frame in self._read(steps.shown, steps.forward, log, reverse=False):
             if frame.index in steps.forward:
                 go(frame, reverse=False)
             yield frame, self._masks(log, frame.index)
 
-    def _read(self, frames: range) -> Iterator[Frame]:
-        """Frames one by one until the session is cancelled or closed."""
+    def _read(self, frames: range, sweep: range, log: PromptLog, *, reverse: bool) -> Iterator[Frame]:
+        """Frames one by one until the session is cancelled or closed; those to track are encoded early."""
+
+        def is_wanted(t: int) -> bool:
+            return t in sweep and bool(tracked_on(t, log, self.policy, reverse=reverse))
+
         if not frames:
             return
-        recollection = self._recollection
-        with (
-            closing(frames_ahead(self.source, frames)) as read,
-            closing(encoded_ahead(self.engine, read, recollection.holds)) as coming,
-        ):
-            for frame, features in coming:
+        with closing(self._recollection.read(frames, is_wanted)) as coming:
+            for frame in coming:
                 if self._cancelled.is_set() or self._closed:
                     return
-                if features is not None:
-                    recollection.hold(frame.index, features.result())
                 yield frame
 
     # ── results ──────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from masklet.memory import MemoryBank
 from masklet.predict.answer import masks_of
-from masklet.predict.history import PromptLog
+from masklet.predict.history import PromptedFrame, PromptLog
+from masklet.predict.policy import TrackingPolicy
 from masklet.predict.recollection import Recollection
 from masklet.predict.results import TrackedFrame, Tracks
 from masklet.predict.tracking import step
@@ -28,13 +29,8 @@ def advance(
     has passed and the backward sweep those whose first prompt is still to come; SAM 2's policy takes all.
     """
     t, policy = frame.index, recollection.policy
-    anchors = {i: known.anchors(policy.corrections_stay) for i, known in log.objects.items()}
-    given = {i: frames[t] for i, frames in anchors.items() if t in frames}
-    due = {
-        i: banks[i]
-        for i, known in log.objects.items()
-        if i not in given and (not policy.two_sweeps or (t < min(anchors[i])) == reverse)
-    }
+    given = prompted_on(t, log, policy)
+    due = {i: banks[i] for i in tracked_on(t, log, policy, reverse=reverse)}
     if not due:
         return  # nobody to track: the frame is not even encoded
     answers = step(
@@ -53,3 +49,19 @@ def advance(
         tracks.setdefault(known.lineage, {})[t] = TrackedFrame(
             mask, answer.iou, answer.occlusion, answer.pointer, reverse, known.version
         )
+
+
+def prompted_on(t: int, log: PromptLog, policy: TrackingPolicy) -> dict[int, PromptedFrame]:
+    """Objects that are prompted on frame t."""
+    anchors = {i: known.anchors(policy.corrections_stay) for i, known in log.objects.items()}
+    return {i: frames[t] for i, frames in anchors.items() if t in frames}
+
+
+def tracked_on(t: int, log: PromptLog, policy: TrackingPolicy, *, reverse: bool) -> list[int]:
+    """Objects that a sweep tracks on frame t, which has to be encoded for them."""
+    anchors = {i: known.anchors(policy.corrections_stay) for i, known in log.objects.items()}
+    return [
+        i
+        for i, frames in anchors.items()
+        if t not in frames and (not policy.two_sweeps or (t < min(frames)) == reverse)
+    ]

@@ -40,7 +40,7 @@ def borrow_memory(
     layers = tuple(
         f"memory_attention.layers.{n}." for n in range(model.config.memory_layers, lender.memory_layers)
     )
-    memory = {name: tensor for name, tensor in memory.items() if not name.startswith(layers or ("\0",))}
+    memory = {name: tensor for name, tensor in memory.items() if not name.startswith(layers)}
     _, wanted = checkpoints.split(model.state_dict())
     checkpoints.check_fit(wanted, memory, source)
     model.load_state_dict(memory, strict=False)
