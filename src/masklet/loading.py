@@ -44,7 +44,8 @@ def load(
 
     model        a name from `masklet models`, the path of a checkpoint file, or a folder that
                  `masklet export` wrote
-    engine       "torch" or "openvino" (CPU only); None takes PyTorch where it is installed, else OpenVINO
+    engine       "torch" or "openvino" (CPU only); None takes PyTorch on a GPU, OpenVINO on a CPU where the
+                 package has the model's graphs, and PyTorch for everything else
     device       "cpu", "cuda", "cuda:1", "mps"; None takes the best there is
     dtype        "float32", "bfloat16", "float16"; None takes what the device is fast at
     input_size   side pictures are resized to, a multiple of 32; None takes what the model was made for
@@ -60,16 +61,16 @@ def load(
                 f"{model} holds graphs for OpenVINO; leave the engine out, or name a checkpoint"
             )
         return _openvino(Path(model), device, dtype, input_size)
-    if engine == "openvino" or (engine is None and not _has_torch()):
-        return _from_graphs(resolve(model), device, dtype, input_size)
+    found = resolve(model)
+    if (engine or _fitting_engine(found, device, input_size)) == "openvino":
+        return _from_graphs(found, device, dtype, input_size)
     if not _has_torch():
         raise MissingExtraError("the torch engine needs PyTorch: pip install 'masklet[torch]'")
     from masklet.engine.torch_engine import TorchEngine, pick_device
     from masklet.predict.segmenter import Segmenter
 
-    found_files = resolve(model)
     pick_device(device)  # a device that is not there is told before seconds are spent on weights
-    return Segmenter(TorchEngine(_network(found_files, input_size), device, dtype))
+    return Segmenter(TorchEngine(_network(found, input_size), device, dtype))
 
 
 def export(
@@ -180,6 +181,16 @@ def _no_graphs(found: Resolved) -> MissingExtraError:
         "running this model needs PyTorch: pip install 'masklet[torch]' (or graphs that `masklet export` "
         f"wrote for it, which run without){others}"
     )
+
+
+def _fitting_engine(found: Resolved, device: str | None, input_size: int | None) -> str:
+    """The faster one here, without a wait: on a CPU that is OpenVINO, if nothing has to be traced for it."""
+    if not _has_torch():
+        return "openvino"
+    from masklet.engine.torch_engine import pick_device
+
+    on_cpu = device == "cpu" or (device is None and pick_device(None).type == "cpu")
+    return "openvino" if on_cpu and packed_for(found.paths, input_size) is not None else "torch"
 
 
 def _has_torch() -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -45,6 +45,16 @@ class Frame:
     @property
     def width(self) -> int:
         return int(self.image.shape[1])
+
+    def fitted(self, side: int) -> np.ndarray:
+        """The picture as a network of this input size sees it; see `fit_picture`."""
+        from masklet.fitting import fit_picture
+
+        return fit_picture(self.image, side)
+
+    def at(self, index: int) -> Frame:
+        """The same picture at another place."""
+        return replace(self, index=index)
 
 
 @dataclass(frozen=True)

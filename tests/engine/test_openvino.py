@@ -17,6 +17,7 @@ from masklet.engine.openvino_topology import Packed
 from masklet.engine.protocol import MemoryReading, PromptBatch
 from masklet.engine.torch_engine import TorchEngine
 from masklet.errors import CheckpointError, ConfigError
+from masklet.fitting import fit_picture
 from masklet.model import checkpoints, registry
 from masklet.model.checkpoints import Card
 from masklet.model.config import HieraConfig, Sam2Config, TinyVitConfig
@@ -205,13 +206,14 @@ def test_a_video(ours, theirs) -> None:
     assert all(a[key].is_empty for key in a if b[key].is_empty)
 
 
-def test_resizing(ours, theirs) -> None:
-    """A picture of another size, within the rounding to whole levels."""
+def test_pictures_of_any_size_are_fitted_alike(ours, theirs) -> None:
     random = np.random.default_rng(2)
     for height, width in ((150, 90), (40, 200)):
         image = random.integers(0, 256, (height, width, 3), np.uint8)
-        levels = (theirs._pixels(image) * theirs._std + theirs._mean)[0].permute(1, 2, 0) * 255
-        assert np.abs(ours.prepare(image) - levels.numpy()).max() < 1.01
+        small = fit_picture(image, ours.input_size)
+        for engine in (ours, theirs):
+            whole, fitted = engine.encode_image(image).stride16, engine.encode_image(small).stride16
+            assert np.array_equal(np.asarray(whole), np.asarray(fitted))
 
 
 def test_float16_weights_and_a_cache(config: Sam2Config, image: np.ndarray, theirs, tmp_path: Path) -> None:

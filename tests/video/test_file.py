@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from masklet.errors import UnknownFrameError, VideoError
+from masklet.fitting import fit_picture
+from masklet.video import decoding
 from masklet.video import file as file_module
 from masklet.video.file import VideoFile
 
@@ -136,19 +138,37 @@ def test_memory_is_bounded_in_both_directions(film: Film, monkeypatch: pytest.Mo
 def test_reading_is_lazy(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what is asked for is converted, and reading in order by index does not seek again."""
     converted, opened = [], []
-    convert, begin = file_module.to_rgb, file_module.opened
-    monkeypatch.setattr(file_module, "to_rgb", lambda *a: (converted.append(1), convert(*a))[1])
+    convert, begin = decoding.to_rgb, file_module.opened
+    monkeypatch.setattr(decoding, "to_rgb", lambda *a: (converted.append(1), convert(*a))[1])
     monkeypatch.setattr(file_module, "opened", lambda *a, **k: (opened.append(1), begin(*a, **k))[1])
     video = VideoFile(film())
     frames = video.read(0, 30)
-    next(frames)
+    first = next(frames)
+    assert not converted  # nobody has looked yet
+    assert number_in(first.image) == number_in(first.image) == 0
     assert len(converted) == 1
     opened.clear()
     for index in (3, 4, 5, 5, 7, 9):
-        video[index]
+        assert number_in(video[index].image) == index
     assert len(opened) == 1
     assert len(converted) == 1 + 5
     frames.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180])
+def test_a_small_picture_is_the_whole_one_made_small(film: Film, degrees: int) -> None:
+    """Straight from the decoder's colours or from the whole picture: the same but for rounding."""
+    stills = film(size=(640, 360), rotation=degrees, codec="png", pixels="rgb24", b_frames=0, name="r.mov")
+    for path, most in ((stills, 1), (film(size=(640, 360), rotation=degrees), 3)):
+        frame = VideoFile(path)[7]
+        small = frame.fitted(96).astype(int)
+        whole = fit_picture(frame.image, 96)
+        assert small.shape == (96, 96, 3)
+        assert np.abs(small - whole).mean() < most
+        assert (frame.height, frame.width) == frame.image.shape[:2]
+        again = frame.at(0)
+        assert again.index == 0
+        assert np.array_equal(again.fitted(96), small)
 
 
 def test_two_readers_do_not_disturb_each_other(film: Film) -> None:

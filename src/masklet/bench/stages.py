@@ -59,19 +59,15 @@ class Stopwatch:
 
 
 class TimedEngine:
-    """An engine whose verbs are timed. Preprocessing counts by itself where the engine has `prepare`."""
+    """An engine whose verbs are timed."""
 
     def __init__(self, engine: Engine, watch: Stopwatch) -> None:
         self._engine, self._watch = engine, watch
         self.name, self.device, self.input_size = engine.name, engine.device, engine.input_size
         self.slots, self.pointer_limit = engine.slots, engine.pointer_limit
         self.encodes_ahead = engine.encodes_ahead
-        self._prepare = getattr(engine, "prepare", None)
 
     def encode_image(self, image: np.ndarray) -> Any:
-        if self._prepare is not None:
-            with self._watch("preprocess"):
-                image = self._prepare(image)
         with self._watch("encode"):
             return self._engine.encode_image(image)
 
@@ -94,6 +90,36 @@ class TimedEngine:
             return self._engine.remember(features, logits, occlusion, binary=binary)
 
 
+class TimedFrame(Frame):
+    """A frame that tells what its pixels cost, on whichever thread asks for them."""
+
+    _frame: Frame
+    _watch: Stopwatch
+
+    def __init__(self, frame: Frame, watch: Stopwatch) -> None:
+        self.__dict__.update(index=frame.index, time=frame.time, _frame=frame, _watch=watch)
+
+    @property
+    def height(self) -> int:
+        return self._frame.height
+
+    @property
+    def width(self) -> int:
+        return self._frame.width
+
+    @property
+    def image(self) -> np.ndarray:  # type: ignore[override]
+        with self._watch("decode"):
+            return self._frame.image
+
+    def fitted(self, side: int) -> np.ndarray:
+        with self._watch("preprocess"):
+            return self._frame.fitted(side)
+
+    def at(self, index: int) -> TimedFrame:
+        return TimedFrame(self._frame.at(index), self._watch)
+
+
 class TimedSource:
     """A source whose frames are timed one by one, on whichever thread reads them."""
 
@@ -108,7 +134,7 @@ class TimedSource:
 
     def __getitem__(self, index: int) -> Frame:
         with self._watch("decode"):
-            return self._source[index]
+            return TimedFrame(self._source[index], self._watch)
 
     def read(self, start: int, stop: int, step: int = 1) -> Iterator[Frame]:
         frames = self._source.read(start, stop, step)
@@ -117,7 +143,7 @@ class TimedSource:
                 frame = next(frames, None)
             if frame is None:
                 return
-            yield frame
+            yield TimedFrame(frame, self._watch)
 
     def close(self) -> None:
         self._source.close()

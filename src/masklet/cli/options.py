@@ -17,7 +17,9 @@ Device = Annotated[
 ]
 Engine = Annotated[
     str | None,
-    typer.Option("--engine", help="torch or openvino (CPU only); by default torch where it is installed."),
+    typer.Option(
+        "--engine", help="torch or openvino (CPU only); by default torch on a GPU, openvino on a CPU."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Photo = Annotated[Path, typer.Argument(help="The picture.", show_default=False)]

@@ -14,6 +14,7 @@ from PIL import Image
 from masklet.engine.openvino_store import GRAPHS, TABLES, read_card
 from masklet.engine.protocol import MemoryReading, PromptBatch
 from masklet.errors import CheckpointError, ConfigError, MissingExtraError
+from masklet.fitting import fit_picture
 from masklet.types import Candidates
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -123,15 +124,8 @@ class OpenVinoEngine:
         self.pointer_limit = card.pointer_limit
         self.encodes_ahead = 1
 
-    def prepare(self, image: np.ndarray) -> np.ndarray:
-        """uint8 [H, W, 3] → [S, S, 3], with antialiasing, the aspect not kept, as in SAM 2."""
-        size = (self.input_size, self.input_size)
-        if image.shape[:2] != size:
-            image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-        return np.ascontiguousarray(image)
-
     def encode_image(self, image: np.ndarray) -> Arrays:
-        return Arrays(*self._graphs["encode"](image=self.prepare(image)[None]))
+        return Arrays(*self._graphs["encode"](image=fit_picture(image, self.input_size)[None]))
 
     def condition(self, features: Arrays, reading: MemoryReading | None) -> Arrays:
         if reading is None:

@@ -12,6 +12,11 @@ from masklet.types import Frame
 Ahead = tuple[Frame, "Future[ImageFeatures] | None"]
 
 
+def encoded(engine: Engine, frame: Frame) -> ImageFeatures:
+    """A frame's features; of a decoded video, no more of the frame is made than the engine looks at."""
+    return engine.encode_image(frame.fitted(engine.input_size))
+
+
 def encoded_ahead(
     engine: Engine, frames: Iterable[Frame], is_wanted: Callable[[int], bool]
 ) -> Generator[Ahead, None, None]:
@@ -31,7 +36,7 @@ def encoded_ahead(
     try:
         try:
             for frame in frames:
-                coming = pool.submit(engine.encode_image, frame.image) if is_wanted(frame.index) else None
+                coming = pool.submit(encoded, engine, frame) if is_wanted(frame.index) else None
                 waiting.append((frame, coming))
                 if len(waiting) > engine.encodes_ahead:
                     yield waiting.popleft()

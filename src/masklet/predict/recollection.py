@@ -12,7 +12,7 @@ from masklet.engine.protocol import Engine, ImageFeatures, MemoryFeature, Memory
 from masklet.errors import PromptError
 from masklet.memory import MemoryBank, MemoryEntry
 from masklet.predict.answer import answer_mask, answer_of
-from masklet.predict.encoding import encoded_ahead
+from masklet.predict.encoding import encoded, encoded_ahead
 from masklet.predict.history import PromptedFrame, PromptLog
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.prompting import ask
@@ -52,7 +52,7 @@ class Recollection:
         if frame.index in self._features:
             self._features.move_to_end(frame.index)
         else:
-            self._hold(frame.index, self.engine.encode_image(frame.image))
+            self._hold(frame.index, encoded(self.engine, frame))
         return self._features[frame.index]
 
     def read(self, frames: range, is_wanted: Callable[[int], bool]) -> Generator[Frame, None, None]:

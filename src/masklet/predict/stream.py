@@ -11,6 +11,7 @@ from masklet.engine.protocol import Engine, ImageFeatures, PromptBatch
 from masklet.errors import SessionError, UnknownObjectError
 from masklet.memory import MemoryBank, MemoryEntry
 from masklet.predict.answer import Answer, answer_mask, answer_of, masks_of
+from masklet.predict.encoding import encoded
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.prompting import ask, ask_conditioned, check_prompt
 from masklet.predict.tracking import gather, remember, step
@@ -108,7 +109,7 @@ class Stream:
             self._t += 1
             return FrameMasks(frame.index, {})  # nothing to follow costs nothing
 
-        features = self.engine.encode_image(frame.image)
+        features = encoded(self.engine, frame)
         prompted = {i: self._answer(features, frame, i, prompt) for i, prompt in prompts.items()}
         followed = {i: bank for i, bank in self._banks.items() if i not in prompted}
         answers = step(self.engine, features, self._t, followed, prompted, self.policy)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from masklet.errors import VideoError
 from masklet.types import Frame
-from masklet.video.decoding import Orientation, to_rgb
+from masklet.video.decoding import DecodedFrame, Orientation, Shrinking
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -52,6 +52,7 @@ class Camera:
             raise VideoError(f"{self.name} gives no video")
         self._slot = _Slot(latest)
         self._reader = threading.Thread(target=self._read, name=f"masklet {self.name}", daemon=True)
+        self._shrink = Shrinking()
         self._given = 0
         self._start: Fraction | None = None
 
@@ -97,7 +98,7 @@ class Camera:
             time = Fraction(self._given, 30)
         if self._start is None:
             self._start = time
-        given = Frame(self._given, time - self._start, to_rgb(frame, Orientation.of(frame)))
+        given = DecodedFrame(self._given, time - self._start, frame, Orientation.of(frame), self._shrink)
         self._given += 1
         return given
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from masklet.errors import DamagedVideoError, VideoError
 from masklet.types import Frame
-from masklet.video.decoding import Orientation, decode_all, opened, to_rgb
+from masklet.video.decoding import DecodedFrame, Orientation, Shrinking, decode_all, opened
 from masklet.video.frame_index import FrameIndex, scan
 from masklet.video.positions import check_frame, check_range
 
@@ -73,6 +73,7 @@ class VideoFile:
         if self._orientation.transpose:
             self.width, self.height = first.height, first.width
         self.rate: Fraction | None = Fraction(rate) if rate else None
+        self._shrink = Shrinking()
         self._lock = threading.Lock()
         self._cursor: _Cursor | None = None
         self._closed = False
@@ -174,7 +175,7 @@ class VideoFile:
                 f"{self._stored_size[0]}×{self._stored_size[1]} becomes {frame.width}×{frame.height}; "
                 "split the video there"
             )
-        return Frame(number, self._index.time(number), to_rgb(frame, self._orientation))
+        return DecodedFrame(number, self._index.time(number), frame, self._orientation, self._shrink)
 
     def _decode(self, start: int, stop: int) -> Generator[tuple[int, VideoFrame], None, None]:
         """Decoded frames start … stop - 1 with their numbers, none missing; raises DamagedVideoError."""

@@ -53,15 +53,17 @@ class StreamOf:
     def _count(self, items: Iterator[np.ndarray | Frame]) -> Iterator[Frame]:
         size = None
         for index, item in enumerate(items):
-            time = item.time if isinstance(item, Frame) else index / self._rate
-            image = item.image if isinstance(item, Frame) else check_image(item, index)
-            size = size or image.shape
-            if image.shape != size:
+            if isinstance(item, Frame):
+                frame = item.at(index)
+            else:
+                frame = Frame(index, index / self._rate, check_image(item, index))
+            size = size or (frame.width, frame.height)
+            if (frame.width, frame.height) != size:
                 raise VideoError(
-                    f"the stream changes its size at frame {index}: {size[1]}×{size[0]} becomes "
-                    f"{image.shape[1]}×{image.shape[0]}; start a new stream there"
+                    f"the stream changes its size at frame {index}: {size[0]}×{size[1]} becomes "
+                    f"{frame.width}×{frame.height}; start a new stream there"
                 )
-            yield Frame(index, time, image)
+            yield frame
 
 
 def _items(frames: Any) -> Iterator[np.ndarray | Frame]:
