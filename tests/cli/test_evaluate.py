@@ -344,3 +344,17 @@ def test_score_coco(cli: Any, tmp_path: Path) -> None:
         "score", "--gt", place, "--pred", tmp_path / "results.json", "--format", "coco", "--split", "val"
     )
     assert (found.code, "do not go with --format coco" in found.complaint) == (2, True)
+
+
+def test_clips_are_made_to_be_measured(cli: Any, tmp_path: Path) -> None:
+    place, out = coco(tmp_path), tmp_path / "clips"
+    words = ("--root", place, "--every", 5, "--count", 2, "--frames", 3, "--size", 64)
+    made = cli("evaluate", "clips", *words, "-o", out)
+    assert made.code == 0, made.err
+    assert "2 clips of 3 frames" in made.out
+    found = cli("evaluate", "davis", "--root", out, "--prompt", "mask")
+    assert found.code == 0, found.err
+    assert "clip-0001" in found.out
+    assert "not empty" in cli("evaluate", "clips", *words, "-o", out).complaint
+    wrong = cli("evaluate", "clips", "--root", place, "-o", tmp_path / "more", "--count", 0)
+    assert (wrong.code, "--count 0 must be at least 1" in wrong.complaint) == (2, True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import FakeEngine, Impatient, inside, squares, truth
+from fakes import FakeEngine, Impatient, inside, squares, truth, write_video
 from masklet.errors import SinkError
 from masklet.types import Masklet
 from masklet.video.json_masks import read_masklets
@@ -30,17 +30,6 @@ def follows(masklet: Masklet, object_id: int, frames: range) -> bool:
         if (a & b).sum() / (a | b).sum() < 0.6:
             return False
     return True
-
-
-def write_video(path: Path, options: dict[str, str] | None = None) -> Path:
-    """The squares as an MP4 of 8 frames at 25 a second, in the order they are shown."""
-    with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "1", "g": "4", "bf": "0"})
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        for image in squares(8, 2):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-    return path
 
 
 def write_noisy_video(path: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from masklet.cli import table
+from masklet.cli.clips import clips
 from masklet.cli.measuring import (
     Earlier,
     JsonFile,
@@ -66,6 +67,7 @@ def add_to(app: typer.Typer) -> None:
         group.command(name, short_help=f"Video object segmentation on {words}.")(_videos(name, words))
     group.command("interactive", short_help="Interactive video segmentation, offline or online.")(interactive)
     group.command("images", short_help="Masks of pictures from clicks and boxes.")(images)
+    group.command("clips", short_help="Make a test set of clips in which objects leave and return.")(clips)
     group.command("compare", short_help="Paired differences between two results.")(compare)
     group.command("report", short_help="A page of one result, or several.")(report)
     table.add_to(group)

@@ -20,6 +20,7 @@ from masklet.cli import (
     evaluate,
     export,
     models,
+    pseudo,
     score,
     segment,
     serve,
@@ -59,6 +60,7 @@ def application() -> typer.Typer:
     score.add_to(app)
     train.add_to(app)
     distill.add_to(app)
+    pseudo.add_to(app)
     bench.add_to(app)
     export.add_to(app)
     serve.add_to(app)
