@@ -349,7 +349,10 @@ def test_score_coco(cli: Any, tmp_path: Path) -> None:
 def test_clips_are_made_to_be_measured(cli: Any, tmp_path: Path) -> None:
     place, out = coco(tmp_path), tmp_path / "clips"
     words = ("--root", place, "--every", 5, "--count", 2, "--frames", 3, "--size", 64)
-    made = cli("evaluate", "clips", *words, "-o", out)
+    made = cli(
+        "evaluate", "clips", *words, "-o", out,
+        "--objects", 2, "--leave", "1", "--cover", "0", "--seed", 5,
+    )  # fmt: skip
     assert made.code == 0, made.err
     assert "2 clips of 3 frames" in made.out
     found = cli("evaluate", "davis", "--root", out, "--prompt", "mask")

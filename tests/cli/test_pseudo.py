@@ -24,16 +24,19 @@ def test_clips_are_made_once(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     write_video(tmp_path / "raw" / "one.mp4")
     out = tmp_path / "out"
-    words = ("pseudo", tmp_path / "raw", "-o", out, "--frames", 4, "--stride", 1, "--every", 4)
-    first = cli(*words, "--json")
+    words = (tmp_path / "raw", "--out", out, "--frames", 4, "--stride", 1, "--every", 4)
+    first = cli(
+        "pseudo", *words, "--most", 3, "--model", "m", "--device", "cpu", "--engine", "torch", "--json"
+    )
     assert first.code == 0, first.err
+    assert (first.opened, first.engines) == ([("m", "cpu")], ["torch"])
     assert (first.json["clips"], first.json["masklets"]) == (2, 4)
     videos = open_videos(out, "davis")
     assert videos.names == ("one-00000", "one-00004")
     assert [len(videos.truth(name).names) for name in videos.names] == [4, 4]
-    assert cli(*words, "--json").json == {"clips": 0, "masklets": 0, "tried": 0}
+    assert cli("pseudo", *words, "--json").json == {"clips": 0, "masklets": 0, "tried": 0}
     (out / "Annotations" / "one-00004").rename(tmp_path / "away")
-    assert "1 clips with 2 masklets" in cli(*words).out
+    assert "1 clips with 2 masklets" in cli("pseudo", *words).out
 
 
 def test_bad_input_is_one_line(cli: Any, tmp_path: Path) -> None:

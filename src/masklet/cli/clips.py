@@ -30,10 +30,11 @@ def clips(
     cover: Annotated[float, typer.Option("--cover", help="Chance that something hides an object.")] = 0.5,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same clips.")] = 0,
 ) -> None:
-    """`masklet evaluate clips --root coco --every 5 -o clips/` · `masklet evaluate davis --root clips/`
+    """`masklet evaluate clips --root coco --every 5 -o clips/`
 
     Make a test set from labelled pictures: objects move, are hidden, leave and come back, with the truth on
     every frame. On real video one has to look long for as many returns. Use pictures that no training saw.
+    `masklet evaluate davis --root clips/` measures on it.
     """
     from masklet.data.clip_folder import write_clips
     from masklet.data.clips import ClipSettings

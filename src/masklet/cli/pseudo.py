@@ -38,11 +38,11 @@ def pseudo(
     engine: Engine = None,
     as_json: Json = False,
 ) -> None:
-    """`masklet pseudo videos/ -o pseudo/` · `[[data.videos]]` `root = "pseudo"` in a recipe
+    """`masklet pseudo videos/ -o pseudo/`
 
     What the model finds in a video it follows for a moment and back again; what comes home, agrees with
-    optical flow and was sure all the way is written as a clip with masks. A clip that is there already is
-    not made again.
+    optical flow and was sure all the way is written as a clip with masks, for `[[data.videos]]` in a
+    recipe. A clip that is there already is not made again.
     """
     from masklet.data.clip_folder import write_clip
     from masklet.data.plain import VIDEOS
