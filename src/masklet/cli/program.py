@@ -20,6 +20,7 @@ from masklet.cli import (
     evaluate,
     export,
     models,
+    pack,
     pseudo,
     score,
     segment,
@@ -61,6 +62,7 @@ def application() -> typer.Typer:
     train.add_to(app)
     distill.add_to(app)
     pseudo.add_to(app)
+    pack.add_to(app)
     bench.add_to(app)
     export.add_to(app)
     serve.add_to(app)

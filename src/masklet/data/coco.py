@@ -11,7 +11,8 @@ import numpy as np
 
 from masklet import rle
 from masklet.data.datasets import ImageRecord, LabelledImage
-from masklet.data.pictures import read_picture
+from masklet.data.pictures import decode_picture
+from masklet.data.places import Folder, Packed, Place
 from masklet.data.problems import Problems
 from masklet.errors import DataError, MaskError
 from masklet.types import Mask
@@ -35,14 +36,35 @@ class CocoMasks:
         images: str | Path | None = None,
         keep: Callable[[ImageRecord], bool] | None = None,
     ) -> None:
-        self.path = Path(annotations)
-        self.folder = Path(images) if images is not None else self.path.parent / "images"
-        self.name = self.path.parent.name
+        path = Path(annotations)
+        folder = Path(images) if images is not None else path.parent / "images"
+        self._open(path.parent.name, path.read_bytes, str(path), Folder(folder), keep)
+
+    @classmethod
+    def packed(
+        cls, shard: str | Path, name: str, keep: Callable[[ImageRecord], bool] | None = None
+    ) -> CocoMasks:
+        """The set of this name in a shard (see `shards`), read from there without unpacking."""
+        source = cls.__new__(cls)
+        place = Packed(Path(shard), f"{name}/")
+        images = Packed(Path(shard), f"{name}/images/")
+        source._open(name, place.reader("instances.json"), f"{shard}:{name}/instances.json", images, keep)
+        return source
+
+    def _open(
+        self,
+        name: str,
+        read: Callable[[], bytes],
+        label: str,
+        images: Place,
+        keep: Callable[[ImageRecord], bool] | None,
+    ) -> None:
+        self.name, self.images = name, images
         self.problems = Problems()
-        records, by_image = _parse(self.path, self.problems)
+        records, by_image = _parse(read, label, name, self.problems)
         self._records: list[ImageRecord] = []
         self._annotations: list[list[dict[str, Any]]] = []
-        present = {entry.name for entry in self.folder.iterdir()} if self.folder.is_dir() else set()
+        present = images.names()
         for record in records:
             if keep is not None and not keep(record):
                 continue
@@ -63,7 +85,7 @@ class CocoMasks:
         """The picture with its masks, or None when it is bad (then it stands in `problems`)."""
         record = self._records[index]
         name = f"{self.name}/{record['file_name']}"
-        image = read_picture(self.folder / record["file_name"], name, self.problems)
+        image = decode_picture(self.images.reader(record["file_name"]), name, self.problems)
         if image is None:
             return None
         size = (int(record["height"]), int(record["width"]))
@@ -91,26 +113,28 @@ class CocoMasks:
         return mask
 
 
-def _parse(path: Path, problems: Problems) -> tuple[list[ImageRecord], dict[Any, list[dict[str, Any]]]]:
+def _parse(
+    read: Callable[[], bytes], label: str, name: str, problems: Problems
+) -> tuple[list[ImageRecord], dict[Any, list[dict[str, Any]]]]:
     """Records of the pictures, and annotations by image id."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read())
         records, annotations = data["images"], data["annotations"]
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise DataError(f"{label} cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path} is not COCO instance data; expected JSON with images and annotations"
+            f"{label} is not COCO instance data; expected JSON with images and annotations"
         ) from error
     good = []
     for position, record in enumerate(records):
         if isinstance(record, dict) and {"id", "file_name", "height", "width"} <= record.keys():
             good.append(record)
         else:
-            problems.add(f"{path.parent.name} image record {position}", "record lacks id, name or size")
+            problems.add(f"{name} image record {position}", "record lacks id, name or size")
     by_image: dict[Any, list[dict[str, Any]]] = {record["id"]: [] for record in good}
     for position, annotation in enumerate(annotations):
-        item = f"{path.parent.name} annotation {position}"
+        item = f"{name} annotation {position}"
         if not isinstance(annotation, dict) or not annotation.get("segmentation"):
             problems.add(item, "annotation has no segmentation")
         elif annotation.get("image_id") not in by_image:

@@ -131,7 +131,9 @@ def training_images(
     holdout: Callable[[str, ImageRecord], bool] | None = None,
     cache_bytes: int = 512 << 20,
 ) -> ImagePool:
-    """Every `<root>/<set>/instances.json` as one pool, without the pictures held out for measuring.
+    """Every `<root>/<set>/instances.json` and every shard in `root` as one pool.
+
+    Pictures held out for measuring are left out.
 
     holdout   (set name, COCO image record) → True keeps a picture out of training. By default, pictures of
               a set named `coco` whose id is divisible by 5 are held out (`held_out_by_default`): those
@@ -139,13 +141,21 @@ def training_images(
     raises    DataError when the folder holds no set
     """
     from masklet.data.coco import CocoMasks
+    from masklet.data.shards import ENDING, sets_in
 
     root = Path(root)
-    files = sorted(root.glob("*/instances.json"))
-    if not files:
-        raise DataError(f"{root} holds no data set; expected folders with instances.json and images/ inside")
+    files, shards = sorted(root.glob("*/instances.json")), sorted(root.glob(f"*{ENDING}"))
+    if not files and not shards:
+        raise DataError(
+            f"{root} holds no data set; expected folders with instances.json and images/ inside, or shards"
+        )
     held_out = holdout or held_out_by_default
     sets = [CocoMasks(file, keep=_Kept(held_out, file.parent.name)) for file in files]
+    sets += [
+        CocoMasks.packed(shard, name, keep=_Kept(held_out, name))
+        for shard in shards
+        for name in sets_in(shard)
+    ]
     return ImagePool(sets, cache_bytes)
 
 
