@@ -77,6 +77,11 @@ def test_targets_are_the_masks_at_a_quarter_of_the_size(model: Sam2, clip) -> No
 
 def test_corrected_frames_are_clicked_and_count_as_prompted(model: Sam2, clip, monkeypatch) -> None:
     watched = Watched(model, monkeypatch)
+    given: list[int] = []
+    decode = model.decode
+    monkeypatch.setattr(
+        model, "decode", lambda seen, p, **k: (given.append(p.points.shape[1]), decode(seen, p, **k))[1]
+    )
     steps = roll(model, clip(4), PromptPlan("click", corrected_frames=(1,), correction_clicks=2))
     assert [(s.frame, s.prompted) for s in steps] == [
         (0, True),
@@ -86,7 +91,9 @@ def test_corrected_frames_are_clicked_and_count_as_prompted(model: Sam2, clip, m
         (2, False),
         (3, False),
     ]
-    assert [s.decoded.logits.shape[1] for s in steps] == [3, 3, 1, 1, 3, 3]
+    # Clicks add up, and as in use a frame's first one has three answers.
+    assert given == [1, 0, 1, 2, 0, 0]
+    assert [s.decoded.logits.shape[1] for s in steps] == [3, 3, 3, 1, 3, 3]
     assert watched.binary == [True, True, False]
     assert list(watched.readings[2].slots) == [0, 0]
     # What is remembered of the corrected frame is the last answer, not the first.

@@ -95,7 +95,8 @@ class Distilling:
         for number in range(1 + plan.correction_clicks):
             priors = [None, None] if not pairs else [_prior(one) for one in pairs[-1]]
             if pairs:
-                points, labels = _difference(pairs[-1], masks.shape[-1], rng, self.device)
+                new, signs = _difference(pairs[-1], masks.shape[-1], rng, self.device)
+                points, labels = torch.cat((points, new), dim=1), torch.cat((labels, signs), dim=1)
             multimask = number == 0 and plan.first == "click"
             with torch.no_grad():
                 answer = self.teacher.decode(other, Prompts(points, labels, priors[1]), multimask=multimask)

@@ -63,8 +63,9 @@ def rollout(
     prompted: set[int] = set()
     steps: list[Step] = []
     for t in range(len(frames)):
+        clicks = _no_prompt(masks.shape[1], targets.device)
         if t == 0:
-            step = _first(model, frames[0], masks[0], targets[0], plan, rng)
+            step, clicks = _first(model, frames[0], masks[0], targets[0], plan, rng)
             prompted.add(0)
             # A picture alone is corrected on its only frame; in a clip the first frame is given.
             conditioned = model.condition(frames[0], None) if 0 in plan.corrected_frames else None
@@ -72,12 +73,12 @@ def rollout(
             forgetful = bool(slips.forget) and rng.random() < slips.forget
             reading = _reading(t, memories, prompted, policy, prompted_only=forgetful)
             conditioned = model.condition(frames[t], reading)
-            decoded = model.decode(conditioned, _no_prompt(masks.shape[1], targets.device), multimask=True)
+            decoded = model.decode(conditioned, clicks, multimask=True)
             step = Step(t, decoded, targets[t], False)
         steps.append(step)
         if conditioned is not None and t in plan.corrected_frames:
             for _ in range(plan.correction_clicks):
-                step = _correct(model, conditioned, step, masks[t], rng)
+                step, clicks = _correct(model, conditioned, step, clicks, masks[t], rng)
                 steps.append(step)
             prompted.add(t)
         if t + 1 < len(frames):  # nobody reads the last frame
@@ -106,11 +107,12 @@ def _first(
     target: Tensor,
     plan: PromptPlan,
     rng: np.random.Generator,
-) -> Step:
-    """The prompted first frame: a mask, a click or a box."""
+) -> tuple[Step, Prompts]:
+    """The prompted first frame: a mask, a click or a box; and the points that were given."""
     if plan.first == "mask":
         full = torch.from_numpy(masks).to(target.device, torch.float32)[:, None]
-        return Step(0, model.decode_mask(features, full), target, True)
+        nothing = _no_prompt(len(masks), target.device)
+        return Step(0, model.decode_mask(features, full), target, True), nothing
     size = masks.shape[-1]
     objects = range(masks.shape[0])
     if plan.first == "click":
@@ -123,13 +125,21 @@ def _first(
         torch.from_numpy(points / size).to(target.device), torch.from_numpy(labels).to(target.device)
     )
     decoded = model.decode(model.condition(features, None), prompts, multimask=plan.first == "click")
-    return Step(0, decoded, target, True)
+    return Step(0, decoded, target, True), prompts
 
 
 def _correct(
-    model: Verbs, conditioned: Features, step: Step, masks: np.ndarray, rng: np.random.Generator
-) -> Step:
-    """One more click in the error of each object, with the earlier answer as prior."""
+    model: Verbs,
+    conditioned: Features,
+    step: Step,
+    earlier: Prompts,
+    masks: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[Step, Prompts]:
+    """One more click in the error of each object: with those before it and the present answer, as in use.
+
+    Also as in use, a single click is answered with three candidates, several with one.
+    """
     logits, _, _ = chosen(step.decoded)
     shown = F.interpolate(logits.detach().float(), scale_factor=4.0, mode="bilinear", align_corners=False)
     guesses = (shown[:, 0] > 0).cpu().numpy()
@@ -139,13 +149,14 @@ def _correct(
         points.append([point])
         labels.append([int(positive)])
     device = step.target.device
+    new = torch.tensor(points, dtype=torch.float32, device=device) / masks.shape[-1]
     prompts = Prompts(
-        torch.tensor(points, dtype=torch.float32, device=device) / masks.shape[-1],
-        torch.tensor(labels, device=device),
+        torch.cat((earlier.points, new), dim=1),
+        torch.cat((earlier.labels, torch.tensor(labels, device=device)), dim=1),
         logits.detach().float().clamp(-32, 32),
     )
-    decoded = model.decode(conditioned, prompts, multimask=False)
-    return Step(step.frame, decoded, step.target, True)
+    decoded = model.decode(conditioned, prompts, multimask=prompts.points.shape[1] == 1)
+    return Step(step.frame, decoded, step.target, True), prompts
 
 
 def chosen(decoded: Decoded) -> tuple[Tensor, Tensor, Tensor]:
