@@ -184,3 +184,19 @@ def test_a_deleted_session_says_goodbye(client, clip) -> None:
         receive(socket)
         client.delete(f"/api/sessions/{session}")
         assert receive(socket) == {"type": "bye", "reason": "deleted"}
+
+
+def test_a_click_sends_the_masks_of_its_own_frame_alone(client, clip) -> None:
+    session = prompted(client, clip)
+    click(client, session, 5, inside(5, 1))
+    with client.websocket_connect(f"ws://localhost/api/sessions/{session}/stream") as socket:
+        assert receive(socket)["type"] == "hello"
+        click(client, session, 8, inside(8, 1))
+        ok(client.post(f"/api/sessions/{session}/undo"))
+        came = []
+        while len(came) < 2:
+            message = receive(socket)
+            if isinstance(message, MaskMessage):
+                came.append((message.masks.index, len(message.masks.masks)))
+                socket.send_json({"type": "ack", "sequence": message.sequence})
+    assert came == [(8, 1), (8, 0)]

@@ -226,3 +226,28 @@ def test_an_edit_list_cuts_the_beginning(film: Film, tmp_path: Path) -> None:
     assert numbers == list(range(30 - expected, 30))
     assert [number_in(video[i].image) for i in (5, 0)] == [numbers[5], numbers[0]]
     assert video.damage is None
+
+
+def test_a_step_back_costs_no_seek(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = VideoFile(film(keyframes=1000))
+    starts: list[int] = []
+    usual = VideoFile._decode
+    monkeypatch.setattr(
+        VideoFile, "_decode", lambda self, start, stop: starts.append(start) or usual(self, start, stop)
+    )
+    for index in (20, 19, 20, 14, 22, 15):
+        assert number_in(video[index].image) == index
+    assert starts == [19, 13]  # from the one before, which comes out on the way
+    assert number_in(video[2].image) == 2  # long gone
+    assert starts == [19, 13, 1]
+
+
+@pytest.mark.parametrize("degrees", [0, 90])
+def test_a_picture_of_another_size_is_turned_as_the_whole_one(film: Film, degrees: int) -> None:
+    frame = VideoFile(film(size=(640, 360), rotation=degrees))[5]
+    width, height = frame.width // 2, frame.height // 2
+    small = frame.resized(width, height)
+    assert small.shape == (height, width, 3)
+    whole = frame.image.astype(int)
+    means = whole.reshape(height, 2, width, 2, 3).mean((1, 3))
+    assert abs(small - means).mean() < 3

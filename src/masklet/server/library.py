@@ -18,6 +18,7 @@ from masklet.server.inspecting import HEAD_BYTES, PHOTO_SUFFIXES, inspect, suffi
 from masklet.server.problems import Refusal
 from masklet.server.records import Records, VideoRecord, now
 from masklet.server.settings import Settings
+from masklet.server.shared_frames import RecentFrames, SharedFrames
 from masklet.video.protocol import FrameSource
 from masklet.video.source import open_source
 
@@ -30,6 +31,7 @@ class Library:
     def __init__(self, settings: Settings, records: Records) -> None:
         self._settings = settings
         self._records = records
+        self._recent = RecentFrames()
         self._folder = settings.store / "videos"
         self._folder.mkdir(parents=True, exist_ok=True)
         for left_over in self._folder.glob("*.part"):  # uploads that a crash cut off
@@ -136,9 +138,14 @@ class Library:
         source.name = str(record.facts["name"])  # exports and saved work know it by the name it came with
         return source
 
+    def shared(self, record: VideoRecord) -> SharedFrames:
+        """`open` for somebody whose frames others may need at the same time."""
+        return SharedFrames(self.open(record), record.id, self._recent)
+
     def remove(self, video_id: str) -> None:
         """Forget a video; its file goes too, unless it belongs to the gallery."""
         record = self._records.video(video_id)
+        self._recent.forget(video_id)
         self._records.drop_video(video_id)
         if record.gallery is None:
             Path(record.file).unlink(missing_ok=True)

@@ -133,7 +133,7 @@ class LiveSession:
 
     def _opened(self, model: Segmenter) -> Workspace:
         if self._workspace is None:
-            source = self._library.open(self.video)
+            source = self._library.shared(self.video)
             try:
                 self._workspace = self._keeper.open(model, source)
             except BaseException:

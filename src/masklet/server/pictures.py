@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from masklet.errors import ConfigError
 from masklet.server.library import Library
 from masklet.server.records import Records
-from masklet.video.protocol import FrameSource
+from masklet.server.shared_frames import SharedFrames
+from masklet.types import Frame
+from masklet.video.decoding import DecodedFrame
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,13 +29,15 @@ QUALITY = 86
 
 @dataclass
 class _Open:
-    source: FrameSource
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    source: SharedFrames
     users: int = 0
 
 
 class Pictures:
-    """Frames as JPEG or WebP. Calls may come from any thread; one video is decoded by one at a time."""
+    """Frames as JPEG or WebP. Calls may come from any thread.
+
+    turns   where requests queue, in order: more at once than there are processors would only delay the first
+    """
 
     def __init__(self, library: Library, records: Records) -> None:
         self._library = library
@@ -42,13 +46,14 @@ class Pictures:
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._kept: OrderedDict[tuple[str, int, int, str], bytes] = OrderedDict()
         self._bytes = 0
+        self._heights: dict[str, int] = {}
+        self.turns = asyncio.Semaphore(max(2, os.cpu_count() or 1))
 
     def frame(self, video_id: str, index: int, height: int | None, format: str) -> bytes:
         """One frame, scaled to a height of HEIGHTS (the next above what is asked), never enlarged."""
         if format not in FORMATS:
             raise ConfigError(f"format {format!r} is unknown; ask for {' or '.join(FORMATS)}")
-        facts = self._records.video(video_id).facts
-        rows = rounded_height(height, facts["height"])
+        rows = rounded_height(height, self._height(video_id))
         key = (video_id, index, rows, format)
         with self._lock:
             if key in self._kept:
@@ -56,11 +61,10 @@ class Pictures:
                 return self._kept[key]
         opened = self._take(video_id)
         try:
-            with opened.lock:
-                image = opened.source[index].image
+            frame = opened.source[index]
         finally:
             self._give_back(opened)
-        data = encoded(image, rows, format)
+        data = encoded(frame, rows, format)
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = data
@@ -73,8 +77,7 @@ class Pictures:
         """Seconds of every frame."""
         opened = self._take(video_id)
         try:
-            with opened.lock:
-                times = getattr(opened.source, "times", np.zeros(len(opened.source)))
+            times = opened.source.times
         finally:
             self._give_back(opened)
         return [round(float(t), 6) for t in times]
@@ -83,21 +86,27 @@ class Pictures:
         """Let go of a video's file and pictures."""
         with self._lock:
             opened = self._open.pop(video_id, None)
+            self._heights.pop(video_id, None)
             for key in [k for k in self._kept if k[0] == video_id]:
                 self._bytes -= len(self._kept.pop(key))
         if opened is not None:
-            with opened.lock:
-                opened.source.close()
+            opened.source.close()
 
     def close(self) -> None:
         for video_id in list(self._open):
             self.forget(video_id)
 
+    def _height(self, video_id: str) -> int:
+        """Of a video's frames; the records are asked once."""
+        if video_id not in self._heights:
+            self._heights[video_id] = self._records.video(video_id).facts["height"]
+        return self._heights[video_id]
+
     def _take(self, video_id: str) -> _Open:
         with self._lock:
             opened = self._open.get(video_id)
             if opened is None:
-                opened = self._open[video_id] = _Open(self._library.open(self._records.video(video_id)))
+                opened = self._open[video_id] = _Open(self._library.shared(self._records.video(video_id)))
             self._open.move_to_end(video_id)
             opened.users += 1
             idle = [i for i, o in self._open.items() if not o.users][: max(0, len(self._open) - OPEN_VIDEOS)]
@@ -119,17 +128,24 @@ def rounded_height(asked: int | None, original: int) -> int:
     return min(next((h for h in HEIGHTS if h >= asked), original), original)
 
 
-def encoded(image: np.ndarray, height: int, format: str) -> bytes:
-    """uint8 [H, W, 3] → bytes of a picture of that height."""
-    from PIL import Image
-
-    picture: Image.Image = Image.fromarray(image)
-    if height != picture.height:
-        width = max(1, round(picture.width * height / picture.height))
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+def encoded(frame: Frame, height: int, format: str) -> bytes:
+    """A frame → bytes of a picture of that height."""
+    picture = _scaled(frame, height)
     file = io.BytesIO()
     if format == "webp":
         picture.save(file, "WEBP", quality=QUALITY, method=2)
     else:
         picture.save(file, "JPEG", quality=QUALITY)
     return file.getvalue()
+
+
+def _scaled(frame: Frame, height: int) -> Image:
+    from PIL import Image
+
+    width = max(1, round(frame.width * height / frame.height))
+    if height == frame.height:
+        return Image.fromarray(frame.image)
+    if isinstance(frame, DecodedFrame):
+        return Image.fromarray(frame.resized(width, height))
+    whole = Image.fromarray(frame.image)
+    return whole.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)

@@ -15,6 +15,8 @@ from masklet.video.source import open_source
 
 router = APIRouter(prefix="/api", tags=["videos"])
 
+GIVEN_UP = 499
+"""What the log and the metrics say of a request whose client has gone; nobody receives it."""
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 IMAGES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, "image/webp": {}}}}
 Index = Annotated[int, Query(ge=0)]
@@ -48,7 +50,7 @@ def delete_video(video_id: str, studio: TheStudio) -> None:
 
 
 @router.get("/videos/{video_id}/frames/{index}", responses=IMAGES, response_class=Response)
-def get_frame(
+async def get_frame(
     video_id: str,
     index: int,
     request: Request,
@@ -59,9 +61,13 @@ def get_frame(
     """One frame as a picture; never enlarged, heights rounded up to a few."""
     tag = f'"{video_id}-{index}-{height}-{format}"'
     if request.headers.get("if-none-match") == tag:
-        studio.records.video(video_id)
+        await asyncio.to_thread(studio.records.video, video_id)
         return Response(status_code=304, headers={**FOR_EVER, "etag": tag})
-    data = studio.pictures.frame(video_id, index, height, format)
+    async with studio.pictures.turns:
+        # Whoever runs through a video gives up most of what they asked for: it must not hold up the rest.
+        if await request.is_disconnected():
+            return Response(status_code=GIVEN_UP)
+        data = await asyncio.to_thread(studio.pictures.frame, video_id, index, height, format)
     return Response(data, media_type=FORMATS[format], headers={**FOR_EVER, "etag": tag})
 
 
@@ -89,10 +95,10 @@ def get_thumbnail(key: str, studio: TheStudio) -> Response:
     """The first frame, 180 pixels high."""
     source = open_source(studio.library.gallery_file(key))
     try:
-        image = source[0].image
+        frame = source[0]
     finally:
         source.close()
-    data = encoded(image, min(180, image.shape[0]), "jpeg")
+    data = encoded(frame, min(180, frame.height), "jpeg")
     return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from masklet.errors import ConfigError, SessionError
-from masklet.predict.history import KEPT_STEPS, Preview
+from masklet.predict.history import KEPT_STEPS, Preview, PromptedFrame
 from masklet.predict.session import VideoSession
 from masklet.server import objects as listed
 from masklet.server.masks_json import mask_of
@@ -79,7 +79,7 @@ class Workspace:
         kind = change.get("kind")
         if kind not in _CHANGES:
             raise ConfigError(f"change {kind!r} is unknown; this server knows {', '.join(_CHANGES)}")
-        earlier, ids = self._prompted_frames(), set(self.session.objects)
+        earlier, ids = self._answers(), set(self.session.objects)
         preview = _CHANGES[kind](self, change)
         self.revision += 1
         self.moment += 1
@@ -87,7 +87,9 @@ class Workspace:
             return Outcome()  # names and colours change no mask
         self.fresh.clear()
         self.outdated = self.session.outdated
-        frames = earlier | self._prompted_frames()
+        now = self._answers()
+        # Only these are sent: of a hundred prompted frames, a click changes one.
+        frames = frozenset(t for i, t in earlier.keys() | now if earlier.get((i, t)) is not now.get((i, t)))
         self.touched |= frames
         if set(self.session.objects) - ids and kind in ("undo", "redo"):
             frames = frozenset(self.touched)  # objects are back with all their masks
@@ -253,8 +255,13 @@ class Workspace:
         self.objects = step.after
         self._done.append(step)
 
-    def _prompted_frames(self) -> frozenset[int]:
-        return frozenset(frame for frames in self.session.prompts.values() for frame in frames)
+    def _answers(self) -> dict[tuple[int, int], PromptedFrame]:
+        """(object, frame) → prompt with the model's answer; the same value as long as nothing changes it."""
+        return {
+            (object_id, frame): given
+            for object_id, known in self.session.log.objects.items()
+            for frame, given in known.frames.items()
+        }
 
 
 def _looking(step: Step, object_id: int, look: Mapping[str, bool]) -> Step:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from masklet.errors import VideoError
+from masklet.fitting import fit_picture
 from masklet.types import Frame
 
 if TYPE_CHECKING:
@@ -181,8 +182,23 @@ class DecodedFrame(Frame):
             return self._image
 
     def fitted(self, side: int) -> np.ndarray:
+        if self._decoded.format.is_rgb:  # a picture: the same way as one that is no video
+            return fit_picture(self.image, side)
         small = self._shrink(self._decoded, side)
         return np.ascontiguousarray(self._orientation.apply(small))
+
+    def resized(self, width: int, height: int) -> np.ndarray:
+        """uint8 [height, width, 3], as shown: made small before it is made RGB, which costs half as much."""
+        from av.video.reformatter import Interpolation, VideoReformatter
+
+        if self._orientation.transpose:
+            width, height = height, width
+        smooth = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+        # What prepares is not shared: the video's own `_shrink` is for the network, which must not wait.
+        small = VideoReformatter().reformat(
+            self._decoded, width, height, "rgb24", interpolation=smooth, threads=1
+        )
+        return self._orientation.apply(small.to_ndarray())
 
     def at(self, index: int) -> DecodedFrame:
         return DecodedFrame(index, self.time, self._decoded, self._orientation, self._shrink)

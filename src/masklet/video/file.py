@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from fractions import Fraction
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 
 BACKWARD_BYTES = 128 * 2**20
 """Most memory that reading backwards holds in decoded frames (at least 8 frames)."""
+
+PASSED_BYTES, PASSED = 24 * 2**20, 8
+"""Most memory, and most frames, of those just decoded, to which a step back costs nothing."""
 
 RETRIES = ((0, True), (1, False), (8, False))
 """Where to decode from when a frame does not come out: keyframes back, and whether with threads.
@@ -118,6 +123,9 @@ class VideoFile:
         with self._lock:
             if self._cursor is None or not self._cursor.is_near(index):
                 self._drop_cursor()
+                self._cursor = _Cursor(self, self._lead_in(index))
+                with suppress(DamagedVideoError):  # perhaps of the frame before alone
+                    return self._cursor.advance(index)
                 self._cursor = _Cursor(self, index)
             return self._cursor.advance(index)
 
@@ -167,6 +175,12 @@ class VideoFile:
         keyframes = np.searchsorted(self._index.pts, self._index.keyframes)
         within = keyframes[(keyframes >= lowest) & (keyframes <= wanted[0])]
         return int(within[0]) if len(within) else lowest
+
+    def _lead_in(self, index: int) -> int:
+        """Where to begin for a frame: one before it, which is decoded on the way, unless it is a keyframe."""
+        found = self._index
+        key = int(np.searchsorted(found.pts, found.keyframes[found.keyframe_before(index)]))
+        return max(index - 1, min(key, index), 0)
 
     def _frame(self, number: int, frame: VideoFrame) -> Frame:
         if (frame.width, frame.height) != self._stored_size:
@@ -235,17 +249,19 @@ class VideoFile:
 
 
 class _Cursor:
-    """Where reading by index stands: keeps the decoder running and the last frame at hand."""
+    """Where reading by index stands: keeps the decoder running and the last frames at hand."""
 
     def __init__(self, video: VideoFile, start: int) -> None:
         self._video = video
         self._decoded = video._decode(start, len(video))
         self._next = start
         self._last: Frame | None = None
+        most = PASSED_BYTES // (video.width * video.height * 3 // 2 or 1)
+        self._passed: deque[tuple[int, VideoFrame]] = deque(maxlen=min(max(most, 1), PASSED))
 
     def is_near(self, index: int) -> bool:
         """Whether going on from here is cheaper than a seek: no keyframe lies between."""
-        if self._last is not None and index == self._last.index:
+        if any(number == index for number, _ in self._passed):
             return True
         keyframe_before = self._video._index.keyframe_before
         return index == self._next or (
@@ -255,12 +271,17 @@ class _Cursor:
     def advance(self, index: int) -> Frame:
         if self._last is not None and index == self._last.index:
             return self._last
-        for number, frame in self._decoded:
-            self._next = number + 1
+        for number, frame in chain(tuple(self._passed), self._coming()):
             if number == index:
                 self._last = self._video._frame(number, frame)
                 return self._last
         raise self._video._damaged(self._next)
+
+    def _coming(self) -> Iterator[tuple[int, VideoFrame]]:
+        for number, frame in self._decoded:
+            self._next = number + 1
+            self._passed.append((number, frame))
+            yield number, frame
 
     def close(self) -> None:
         self._decoded.close()

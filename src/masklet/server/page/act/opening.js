@@ -35,6 +35,7 @@ export function opening(app) {
       onFrame(frame) {
         if (frame === store.state.frame) store.set({ showing: frame });
         store.set({ frameProblem: null });
+        app.act.follow();
         app.redraw();
       },
       onLost: (error) => store.set({ frameProblem: error.code ? error.message : null }),

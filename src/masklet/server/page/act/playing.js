@@ -4,12 +4,18 @@ import { videoFile } from "../net/api.js";
 import { rung } from "../stage/frames.js";
 
 const AHEAD = 14; // frames fetched ahead of the playhead
+const BEHIND = 8; // tracked frames that may wait to be shown before some are left out
+const COMING = 4; // of these, how many have their pictures on the way
+const SOFT = 0.8; // of the height that would be sharp, for pictures that pass by
 const PATIENCE = 250; // milliseconds the clock runs on without a picture before it waits
 
 export function playing(app) {
   const { store } = app;
   let sound = null;
   let clock = null;
+  let trail = []; // tracked frames that are still to be shown, in the order they came
+  let way = 1; // where tracking goes: 1 forward, -1 backward
+  let stepping = false;
 
   const time = (frame) => {
     const { times, video } = store.state;
@@ -31,16 +37,20 @@ export function playing(app) {
   function wish() {
     const { video, view, frame, playing: isPlaying, follow, run } = store.state;
     if (!video || !view || !app.frames) return;
-    const full = rung(video, video.height * view.scale * devicePixelRatio);
+    const shown = video.height * view.scale * devicePixelRatio;
+    const full = rung(video, shown);
     const moving = isPlaying || (follow && run?.state === "running");
-    const height = moving ? Math.min(full, rung(video, 720)) : full;
-    const small = Math.min(height, rung(video, 720));
-    const list = [{ frame, height: moving ? small : Math.min(full, rung(video, 720)) }];
-    const ahead = isPlaying ? AHEAD : moving ? 1 : 3;
+    const small = rung(video, Math.min(720, moving ? SOFT * shown : shown));
+    const list = [{ frame, height: small }];
+    if (moving && !isPlaying) {
+      const coming = trail.length ? trail : [frame + way];
+      list.push(...coming.map((tracked) => ({ frame: tracked, height: small })));
+    }
+    const ahead = isPlaying ? AHEAD : moving ? 0 : 3;
     for (let n = 1; n <= ahead; n++) list.push({ frame: frame + n, height: small });
-    if (!isPlaying) list.push({ frame: frame - 1, height: small });
+    if (!moving) list.push({ frame: frame - 1, height: small });
     // Once the picture stands still, and only then, it is fetched as sharp as it can be seen.
-    if (!moving && height > small) list.splice(1, 0, { frame, height });
+    if (!moving && full > small) list.splice(1, 0, { frame, height: full });
     app.frames.want(list);
   }
 
@@ -52,6 +62,25 @@ export function playing(app) {
     if (!byPlayer && store.state.candidates && store.state.candidates.frame !== to) patch.candidates = null;
     if (app.frames.has(to)) patch.showing = to;
     store.set(patch);
+  }
+
+  /** Show what was tracked, frame by frame as pictures come: one that is overtaken would never be seen. */
+  function follow() {
+    const { follow: wanted, run } = store.state;
+    if (!wanted || run?.state !== "running") trail = [];
+    // What is on its way is kept: giving it up for something newer, again and again, would show nothing.
+    if (trail.length > BEHIND) trail = trail.filter((_, place) => place < COMING || (trail.length - place) % 2);
+    if (!trail.length || stepping) return;
+    if (!app.frames.has(trail[0])) return wish();
+    go(trail.shift(), { byPlayer: true });
+    stepping = true;
+    // On with it when this one has been drawn.
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        stepping = false;
+        if (app.frames) follow();
+      }),
+    );
   }
 
   /** Going somewhere by hand ends following the tracking. */
@@ -116,7 +145,14 @@ export function playing(app) {
 
   return {
     go: goByHand,
-    follow: (frame) => go(frame, { byPlayer: true }),
+    /** A frame was tracked; null: a picture came. */
+    follow(frame = null) {
+      if (frame !== null) {
+        way = frame < (trail.at(-1) ?? store.state.frame) ? -1 : 1;
+        trail.push(frame);
+      }
+      follow();
+    },
     step: (by) => goByHand(store.state.frame + by),
     pausePlay: pause,
     togglePlay: () => (store.state.playing ? pause() : play()),

@@ -17,7 +17,7 @@ export function shapesOn(app, frame) {
 }
 
 export function paint(app, pen, width, height) {
-  const { video, view, frame, showing, result } = app.store.state;
+  const { video, view, frame, showing, result, playing, follow } = app.store.state;
   pen.clearRect(0, 0, width, height);
   if (!video || !view) return;
   // While a frame is on its way the one before it stays, with its own masks.
@@ -28,7 +28,7 @@ export function paint(app, pen, width, height) {
   pen.translate(view.x, view.y);
   pen.scale(view.scale, view.scale);
   pen.imageSmoothingEnabled = view.scale < 4;
-  pen.imageSmoothingQuality = "high";
+  pen.imageSmoothingQuality = playing || follow ? "low" : "high"; // the eye looks closely only at what stands still
   if (!image) paintBlank(pen, video);
   else if (result) paintEffects(app, pen, image, video, shapes);
   else {

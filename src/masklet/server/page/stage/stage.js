@@ -156,7 +156,7 @@ export function mountStage(app) {
     canvas.style.cursor = tool === "hand" ? "grab" : app.tool.ring ? "none" : "crosshair";
   });
   app.store.watch(
-    ["video", "view", "frame", "session", "selected", "look", "effects", "result", "hover", "pending", "dragged", "cross", "theme", "brush", "showing"],
+    ["video", "view", "frame", "session", "selected", "look", "effects", "result", "hover", "pending", "dragged", "cross", "theme", "brush", "showing", "playing", "follow"],
     app.redraw,
   );
 }
