@@ -19,7 +19,6 @@ from PIL import Image
 
 from masklet.engine.protocol import MemoryReading, PromptBatch
 from masklet.errors import DamagedVideoError, UnknownFrameError
-from masklet.fitting import fit_picture
 from masklet.types import Candidates, Frame
 
 COLOURS = {1: (230, 30, 30), 2: (30, 230, 30), 3: (30, 30, 230), 4: (230, 230, 30)}
@@ -42,8 +41,7 @@ class FakeEngine:
 
     def encode_image(self, image: np.ndarray) -> np.ndarray:
         self.calls["encode"] += 1
-        fitted = Image.fromarray(fit_picture(image, self.input_size))
-        small = fitted.resize((self.grid, self.grid), Image.Resampling.BOX)
+        small = Image.fromarray(image).resize((self.grid, self.grid), Image.Resampling.BOX)
         return np.asarray(small, np.float32) / 255
 
     def condition(self, features: np.ndarray, reading: MemoryReading | None) -> tuple:

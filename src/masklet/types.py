@@ -47,10 +47,9 @@ class Frame:
         return int(self.image.shape[1])
 
     def fitted(self, side: int) -> np.ndarray:
-        """The picture as a network of this input size sees it; see `fit_picture`."""
-        from masklet.fitting import fit_picture
-
-        return fit_picture(self.image, side)
+        """The picture for a network of this input size: uint8 [side, side, 3] where it comes cheaper so, else
+        as it is."""
+        return self.image
 
     def at(self, index: int) -> Frame:
         """The same picture at another place."""

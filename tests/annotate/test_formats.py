@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from masklet.annotate.formats.segmentation import filled, from_row_runs, polygon
 from masklet.annotate.project import Project
 from masklet.annotate.statistics import disappears, statistics
 from masklet.annotate.transfer import export_labels, import_labels, videos_in
-from masklet.errors import ConfigError, DataError, MaskError, ProjectError
+from masklet.annotate.whole_folder import PART, whole_folder
+from masklet.errors import ConfigError, DataError, MaskError, ProjectError, SinkError
 from masklet.types import Mask
 
 EMPTY = Mask.empty(96, 128)
@@ -332,10 +334,43 @@ def test_export_writes_frames_where_they_belong(
         export_labels(small, tmp_path / "out", "davis")
     export_labels(small, tmp_path / "out", "davis", statuses=["submitted"], frames=True)
     assert len(list((tmp_path / "out" / "JPEGImages" / "480p" / "walk").glob("*.jpg"))) == 6
+    with pytest.raises(
+        SinkError, match=r"is not empty \(it holds Annotations and 2 more\); name a new folder"
+    ):
+        export_labels(small, tmp_path / "out", "coco", statuses=["submitted"])
     # The folder is a data set: it brings its own video along.
     small.add_person("x")
     with pytest.raises(ProjectError, match="video walk is"):
         small.add_video(tmp_path / "out" / "JPEGImages" / "480p" / "walk")
+
+
+def test_a_folder_is_filled_whole_or_not_at_all(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        with whole_folder(folder) as part:
+            (part / "half").touch()
+            raise ZeroDivisionError
+
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        with pytest.raises(ZeroDivisionError):
+            fail(tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+    (tmp_path / "killed" / PART).mkdir(parents=True)
+    (tmp_path / "killed" / PART / "half").touch()
+    with whole_folder(tmp_path / "killed") as part:
+        (part / "deep").mkdir()
+        (part / "deep" / "file").touch()
+    assert [p.name for p in (tmp_path / "killed").rglob("*")] == ["deep", "file"]
+    with pytest.raises(SinkError, match="is no folder; name a new one"), whole_folder(Path(__file__)):
+        pass
+
+
+def test_labels_of_a_renamed_video_find_it(small: Project, make_video, tmp_path: Path) -> None:
+    small.add_video(make_video("walk", frames=6), "march")
+    (tmp_path / "labels").mkdir()
+    FORMATS["coco"].write(tmp_path / "labels", example(6)[:1])
+    assert import_labels(small, tmp_path / "labels", videos=tmp_path / "videos").masklets == 2
+    assert {entry.video for entry in masklets.find(small)} == {"march"}
 
 
 def test_labels_bring_their_videos_or_say_what_is_missing(small: Project, make_video, tmp_path: Path) -> None:
@@ -354,6 +389,16 @@ def test_labels_bring_their_videos_or_say_what_is_missing(small: Project, make_v
     done = import_labels(small, out, videos=tmp_path / "videos")
     assert done.masklets == 2
     assert {e.origin for e in masklets.find(small)} == {"imported", "automatic"}
+
+
+def test_where_one_video_is_missing_nothing_comes_in(small: Project, make_video, tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    both = [replace(example(6)[0], name=name) for name in ("walk", "run")]
+    FORMATS["coco"].write(tmp_path / "labels", both)
+    small.add_video(make_video("walk", frames=6))
+    with pytest.raises(DataError, match="video run is neither"):
+        import_labels(small, tmp_path / "labels")
+    assert masklets.find(small) == ()
 
 
 def test_what_a_path_is(tmp_path: Path, make_video) -> None:

@@ -88,6 +88,23 @@ def test_videos_stay_where_they_are(project: Project, make_video) -> None:
     with pytest.raises(ProjectError, match=r"give .* another name"):
         project.add_video(other)
     assert project.add_video(other, "walk-2").name == "walk-2"
+    # Twice in a project, it could be learned from and measured on.
+    with pytest.raises(ProjectError, match=r"is video walk already; leave --name x out"):
+        project.add_video(folder, "x")
+    assert project.add_video(other).name == "walk-2"
+
+
+def test_a_videos_rate_is_what_its_frames_say(small: Project, tmp_path: Path) -> None:
+    import av
+
+    with av.open(str(tmp_path / "fast.mp4"), "w") as out:
+        # Without lengths of frames the file states a rate of many hundreds.
+        stream = out.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(31):
+            out.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        out.mux(stream.encode())
+    assert small.add_video(tmp_path / "fast.mp4").rate == pytest.approx(30)
 
 
 def test_a_video_that_vanished_costs_no_masklet(project: Project, make_video, add_masklet) -> None:
@@ -231,6 +248,15 @@ def test_a_full_disk_is_told_and_nothing_is_lost(small: Project, make_video, add
     with pytest.raises(ProjectError, match=r"no space left for .*; nothing was changed"):
         small.database.write(fill)
     assert len(masklets.masks(small, entry.id)) == 6
+
+
+def test_what_waiting_does_not_change_is_told_at_once(pg_server, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(pg_server.url("nothere"), patience=120)
+    monkeypatch.setattr("masklet.annotate.database.time.sleep", pytest.fail)
+    with pytest.raises(ProjectError, match=r'nothere" does not exist; make it first \(createdb NAME'):
+        database.read(lambda c: c.execute(sa.text("SELECT 1")))
+    assert database.shown_url.startswith("postgresql://tester@")
+    database.close()
 
 
 def test_a_database_that_comes_back_is_waited_for(tmp_path: Path, pg_server, make_video) -> None:

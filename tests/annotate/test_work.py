@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from masklet.annotate import journal, masklets, tasks, verify
 from masklet.annotate.automatic import fill
 from masklet.annotate.progress import effort_of, standing
 from masklet.annotate.project import Project
-from masklet.annotate.work import IDLE, Work, play
+from masklet.annotate.work import IDLE, Work
 from masklet.errors import ConfigError, ProjectError, PromptError, UnknownFrameError
 from masklet.predict.automatic import AutomaticOptions
 from masklet.predict.automatic_video import VideoAutomaticOptions
@@ -163,6 +164,10 @@ def test_effort_is_counted(begin, project: Project) -> None:
     effort = effort_of(events, {entry.id: 6})
     assert (effort.edited, effort.clicks) == (2 / 6, 1.5)
     assert effort.seconds == pytest.approx((4 + IDLE + 2) / 6)
+    # One that nobody timed does not make the others look faster.
+    untimed = replace(events[0], masklet=entry.id + 1, seconds=0.0)
+    both = effort_of([*events, untimed], {entry.id: 6, entry.id + 1: 6})
+    assert (both.seconds, both.masklets) == (effort.seconds, 2)
     found = standing(project)
     assert found.phases[3] == effort
     assert found.people["ann"]["submitted"] == 1
@@ -187,15 +192,6 @@ def test_wrong_calls_are_told(begin, project: Project, add_masklet, segmenter) -
     assert task is not None
     with pytest.raises(ProjectError, match="claimed to verify"):
         Work(project, task, segmenter)
-
-
-def test_a_masklet_can_be_looked_at(small: Project, make_video, add_masklet, tmp_path: Path) -> None:
-    small.add_video(make_video())
-    play(small, add_masklet(small).id, tmp_path / "look.mp4")
-    from masklet.video.file import VideoFile
-
-    with VideoFile(tmp_path / "look.mp4") as video:
-        assert len(video) == 6
 
 
 KILLED = """

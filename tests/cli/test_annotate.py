@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import inside, squares, truth
+from fakes import FakeEngine, Impatient, inside, squares, truth
 from masklet.types import Mask
 from tiny_benchmarks import make_davis
 
@@ -104,6 +104,35 @@ def test_automatic_masklets_wait_for_verification(cli, filled: Path) -> None:
     )
 
 
+def test_nothing_found_says_what_to_do(cli, filled: Path) -> None:
+    strict = ("--points-per-side", "4", "--predicted-iou", "1", "--interval", "0")
+    done = cli("annotate", "auto", filled, *strict)
+    assert done.out == (
+        "frames: nothing was sure enough; lower --stability (0.85) or --predicted-iou (1) to see more\n"
+    )
+
+
+def test_a_damaged_video_keeps_what_was_found_before(cli, filled: Path, frames: Path) -> None:
+    (frames / "5.png").write_bytes((frames / "5.png").read_bytes()[:80])
+    search = ("--points-per-side", "12", "--stability", "0.3", "--interval", "4")
+    done = cli("annotate", "auto", filled, *search, "--json")
+    assert done.code == 1
+    assert "frame 5 of 8" in done.complaint
+    assert done.json["masklets"]["frames"] >= 2
+
+
+class TestCtrlC:
+    @pytest.fixture
+    def engine(self) -> FakeEngine:
+        return Impatient(at=4)
+
+    def test_a_video_searched_in_part_is_searched_again(self, cli, filled: Path) -> None:
+        done = cli("annotate", "auto", filled, "--points-per-side", "12", "--stability", "0.3")
+        assert done.code == 130
+        assert "the same command begins video frames anew" in done.complaint
+        assert cli("annotate", filled, "--json").json["statuses"]["submitted"] == 0
+
+
 def test_annotations_in_and_out(cli, project: Path, tmp_path: Path) -> None:
     data = make_davis(tmp_path / "DAVIS", two=2)
     done = cli(
@@ -141,6 +170,54 @@ def test_a_refused_prompt_leaves_no_masklet(cli, filled: Path) -> None:
     for bad in ([], ["--video", "frames"], ["--video", "frames", "--masklet", "1", "--submit"]):
         assert cli("annotate", "prompt", filled, *bad).code == 2
     assert cli("annotate", "review", filled).code == 2
+
+
+def test_the_annotator_can_look_too(cli, filled: Path, tmp_path: Path) -> None:
+    look = tmp_path / "look.mp4"
+    made = ("--video", "frames", "--click", click(0, 1), "--person", "ann")
+    assert cli("annotate", "prompt", filled, *made, "--play", tmp_path / "look.avi").code == 2
+    assert cli("annotate", "status", filled, "--json").json["statuses"]["open"] == 0
+    assert cli("annotate", "prompt", filled, *made, "--play", look).code == 0
+    look.unlink()
+    again = cli("annotate", "prompt", filled, "--masklet", "1", "--play", look, "--person", "boss")
+    assert (again.code, again.opened) == (0, [])
+    assert look.stat().st_size > 0
+    held = cli("annotate", "status", filled, "--json").json["held"]
+    assert held["1"]["person"] == "ann"
+
+
+def test_a_correction_stays_in_its_phase(cli, filled: Path) -> None:
+    first = ("--video", "frames", "--click", click(0, 1), "--phase", "1", "--person", "ann", "--json")
+    assert cli("annotate", "prompt", filled, *first).json["phase"] == 1
+    more = ("--masklet", "1", "--frame", "3", "--click", click(3, 1), "--person", "ann", "--json")
+    assert cli("annotate", "prompt", filled, *more).json["phase"] == 1
+    status = cli("annotate", filled, "--json").json
+    assert status["phases"]["1"]["edited"] == 2 / 8
+    assert status["phases"]["1"]["seconds"] is None  # nobody said how long it took
+    assert "–" in cli("annotate", filled).out
+
+
+def test_a_wrong_verdict_holds_nothing(cli, filled: Path) -> None:
+    cli(
+        "annotate",
+        "prompt",
+        filled,
+        "--video",
+        "frames",
+        "--click",
+        click(0, 1),
+        "--submit",
+        "--person",
+        "ann",
+    )
+    for wrong in (("good",), ("rejected",), ("rejected", "--reason", "blurry")):
+        assert cli("annotate", "review", filled, "--verdict", *wrong, "--person", "rita").code == 2
+    assert cli("annotate", filled, "--json").json["held"] == {}
+    assert cli("annotate", "review", filled, "--verdict", "satisfactory", "--person", "rita").code == 0
+    again = cli(
+        "annotate", "review", filled, "--masklet", "1", "--verdict", "satisfactory", "--person", "boss"
+    )
+    assert "nothing to verify but a second opinion (--second)" in again.complaint
 
 
 def test_a_masklet_can_be_kept_for_somebody(cli, filled: Path) -> None:
@@ -187,6 +264,20 @@ def test_retraining_hands_its_options_on(cli, project: Path, monkeypatch: pytest
     assert "preset 'tpu'" in cli("annotate", "retrain", project, "--preset", "tpu").complaint
 
 
+def test_one_video_gives_no_interval(cli, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from masklet.annotate import retrain
+    from masklet.evaluate.compare import Difference
+
+    gain = Difference(0.998, 0.994, -0.004, -0.004, -0.004, 0.0, 1, 1)
+    done = retrain.Retrained(Path("m/round-1.safetensors"), "m", False, gain, ("a",), ("b",))
+    monkeypatch.setattr(retrain, "retrain", lambda *_, **__: done)
+    line = cli("annotate", "retrain", project).out.splitlines()[0]
+    assert line == (
+        "J&F on 1 object of 1 video held out: 99.8 before, 99.4 after (-0.4, one video gives no interval): "
+        "not adopted, m stays"
+    )
+
+
 def test_interrupted_retraining_says_so(cli, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from masklet.annotate import retrain
 
@@ -200,6 +291,23 @@ def test_a_database_of_another_kind_is_refused(cli, tmp_path: Path) -> None:
     done = cli("annotate", "init", tmp_path / "p", "--database", "oracle://x/y")
     assert done.code == 2
     assert "postgresql://" in done.complaint
+
+
+def test_a_wrong_command_is_named(cli, project: Path) -> None:
+    for words in ((project, "dance"), ("dance", project)):
+        assert "No such command 'dance'" in cli("annotate", *words).complaint
+    assert cli("annotate", project, "--json").json["model"] == "m"
+
+
+def test_what_an_import_cannot_use_is_told(cli, filled: Path, frames: Path, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "notes.txt").write_text("words")
+    for name, held in (
+        ("nothing", "it holds no video"),
+        ("notes.txt", "no video, picture or known annotation"),
+    ):
+        assert held in cli("annotate", "import", filled, tmp_path / name).complaint
+    assert cli("annotate", "import", filled, frames).out == "frames: 8 frames, in the project already\n"
 
 
 def test_a_folder_that_is_no_project(cli, tmp_path: Path) -> None:

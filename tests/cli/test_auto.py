@@ -46,6 +46,13 @@ def test_options_reach_the_search(cli, photo: Path) -> None:
     assert any(row["crop"] != [0, 0, 128, 96] for row in done.json["masks"])
 
 
+def test_a_video_is_searched_coarser(cli, photo: Path, frames: Path) -> None:
+    options = cli("auto", photo, "--json").json["options"]
+    assert (options["points_per_side"], options["stability"]) == (32, 0.95)
+    options = cli("auto", frames, "--interval", "0", "--json").json["options"]["picture"]
+    assert (options["points_per_side"], options["stability"]) == (16, 0.85)
+
+
 def test_stricter_finds_fewer(cli, photo: Path) -> None:
     loose = cli("auto", photo, "--points-per-side", "8", "--predicted-iou", "0.1", "--json").json["masks"]
     strict = cli(

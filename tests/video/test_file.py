@@ -158,17 +158,18 @@ def test_reading_is_lazy(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("degrees", [0, 90, 180])
 def test_a_small_picture_is_the_whole_one_made_small(film: Film, degrees: int) -> None:
     """Straight from the decoder's colours or from the whole picture: the same but for rounding."""
+    frame = VideoFile(film(size=(640, 360), rotation=degrees))[7]
+    small = frame.fitted(96).astype(int)
+    whole = fit_picture(frame.image, 96)
+    assert small.shape == (96, 96, 3)
+    assert np.abs(small - whole).mean() < 3
+    assert (frame.height, frame.width) == frame.image.shape[:2]
+    again = frame.at(0)
+    assert again.index == 0
+    assert np.array_equal(again.fitted(96), small)
     stills = film(size=(640, 360), rotation=degrees, codec="png", pixels="rgb24", b_frames=0, name="r.mov")
-    for path, most in ((stills, 1), (film(size=(640, 360), rotation=degrees), 3)):
-        frame = VideoFile(path)[7]
-        small = frame.fitted(96).astype(int)
-        whole = fit_picture(frame.image, 96)
-        assert small.shape == (96, 96, 3)
-        assert np.abs(small - whole).mean() < most
-        assert (frame.height, frame.width) == frame.image.shape[:2]
-        again = frame.at(0)
-        assert again.index == 0
-        assert np.array_equal(again.fitted(96), small)
+    picture = VideoFile(stills)[7]
+    assert np.array_equal(picture.fitted(96), picture.image)  # nothing to gain
 
 
 def test_two_readers_do_not_disturb_each_other(film: Film) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 
 from masklet.annotate import journal, masklets
 from masklet.annotate.masklets import Kept, doubt_of
 from masklet.annotate.project import Project
 from masklet.annotate.records import Entry
+from masklet.errors import DamagedVideoError
 from masklet.predict.automatic_video import OnStep, VideoAutomaticOptions, masklet_iou, segment_video
 from masklet.predict.segmenter import Segmenter
 
@@ -20,17 +22,26 @@ def fill(
     model: str | None = None,
     options: VideoAutomaticOptions | None = None,
     on_step: OnStep = lambda what, done, total: None,
-) -> tuple[Entry, ...]:
+    stopped: Callable[[], bool] = lambda: False,
+    on_damage: Callable[[DamagedVideoError], None] | None = None,
+) -> tuple[Entry, ...] | None:
     """Put everything that is found in a video into the project, waiting for verification.
 
     What a masklet of the project shows already (same as `options.same`) is left out, so this may be
     repeated, with another model for example. Rejected masklets count too: nobody is asked twice.
-    model     name or path that `segmenter` was opened by
+    model      name or path that `segmenter` was opened by
+    stopped    asked all the time; once it is True nothing is added, and None is returned: a video searched
+               in part would look done
+    on_damage  told when the video breaks off; what was found before counts. Without it the error is raised
     """
     options = options or VideoAutomaticOptions()
     owner = project.video(video)
     with closing(project.source(owner)) as source:
-        found = segment_video(segmenter.engine, source, options, on_step=on_step)
+        found = segment_video(
+            segmenter.engine, source, options, on_step=on_step, stopped=stopped, on_damage=on_damage
+        )
+    if stopped():
+        return None
     known = [
         {t: kept.mask for t, kept in masklets.masks(project, entry.id).items()}
         for entry in masklets.find(project, video=video)

@@ -7,6 +7,7 @@ killed loses what it had not yet handed over, nothing else.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,13 @@ T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds to wait for a database that is locked or has gone away, before giving up."""
 _READ = "masklet_read"
+_LASTING = {
+    r"FATAL: +(database|role) .* does not exist": "; make it first (createdb NAME, createuser USER)",
+    "authentication failed": "; check the user, and the password in ~/.pgpass",
+    "no password supplied": "; put the password into ~/.pgpass",
+    "no pg_hba.conf entry": "; let this machine in there",
+}
+"""What a server says that waiting does not change (patterns), and what helps."""
 
 
 class Database:
@@ -40,7 +48,7 @@ class Database:
         self.patience = patience
         self._engine = _engine(url, patience)
         self._reading = self._engine.execution_options(**{_READ: True})
-        self.shown_url = self._engine.url.render_as_string(hide_password=True)
+        self.shown_url = self._engine.url.set(drivername=self._engine.dialect.name).render_as_string()
 
     @property
     def is_sqlite(self) -> bool:
@@ -102,7 +110,8 @@ class Database:
             return f"no space left for {self.shown_url}; nothing was changed, free some and go on"
         if "unable to open" in reason:
             return f"cannot open {self.shown_url}; check that the folder is there and may be written to"
-        return f"database {self.shown_url}: {reason}"
+        remedy = next((text for mark, text in _LASTING.items() if re.search(mark, reason)), "")
+        return f"database {self.shown_url}: {reason}{remedy}"
 
 
 def _engine(url: str, patience: float) -> Engine:
@@ -150,6 +159,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def _may_pass(error: DBAPIError) -> bool:
     """Whether trying again may help: a lock, a deadlock, a lost or refused connection."""
     reason = str(error.orig)
+    if any(re.search(mark, reason) for mark in _LASTING):
+        return False
     if error.connection_invalidated or "database is locked" in reason:
         return True
     codes = ("40001", "40P01", "57P01", "57P03")  # serialisation, deadlock, shutting down, starting up

@@ -20,13 +20,13 @@ class Effort:
     masklets            how many
     edited              share of their videos' frames that somebody clicked or drew on, 0 to 1
     clicks              a clicked frame
-    seconds             a frame of video
+    seconds             a frame of video, over the masklets whose time was taken; None without any
     """
 
     masklets: int
     edited: float
     clicks: float | None
-    seconds: float
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def effort_of(events: tuple[Event, ...] | list[Event], frames: Mapping[int, int]
     """
     clicks = 0
     seconds = 0.0
+    timed: set[int] = set()
     touched: set[tuple[int, int]] = set()
     clicked: set[tuple[int, int]] = set()
     for event in events:
@@ -96,6 +97,8 @@ def effort_of(events: tuple[Event, ...] | list[Event], frames: Mapping[int, int]
             continue
         seconds += event.seconds
         clicks += event.clicks
+        if event.seconds:
+            timed.add(event.masklet)
         if event.kind == "prompt" and event.frame is not None:
             touched.add((event.masklet, event.frame))
             if event.clicks:
@@ -105,7 +108,7 @@ def effort_of(events: tuple[Event, ...] | list[Event], frames: Mapping[int, int]
         masklets=len(frames),
         edited=len(touched) / total if total else 0.0,
         clicks=clicks / len(clicked) if clicked else None,
-        seconds=seconds / total if total else 0.0,
+        seconds=seconds / sum(frames[one] for one in timed) if timed else None,
     )
 
 

@@ -169,17 +169,22 @@ class Project:
     def add_video(self, path: str | Path, name: str | None = None) -> Video:
         """Add a video file or a folder of pictures; it stays where it is. One that is there is returned.
 
-        raises   VideoError when it cannot be read, ProjectError when another one has its name
+        raises   VideoError when it cannot be read, ProjectError when another one has its name, or it has
+                 another name already: a video twice could be learned from and measured on
         """
         from masklet.video.source import open_source
 
         place = Path(path).expanduser().resolve()
+        videos = self.videos()
+        same = next((v for v in videos if Path(v.path) == place), None)
+        if same is not None:
+            if name is None or name == same.name:
+                return same
+            raise ProjectError(f"{place} is video {same.name} already; leave --name {name} out")
         name = name or (place.name if place.is_dir() else place.stem)
-        known = next((v for v in self.videos() if v.name == name), None)
-        if known is not None:
-            if Path(known.path) == place:
-                return known
-            raise ProjectError(f"video {name} is {known.path}; give {place} another name: --name")
+        other = next((v for v in videos if v.name == name), None)
+        if other is not None:
+            raise ProjectError(f"video {name} is {other.path}; give {place} another name: --name")
         source = open_source(place)
         try:
             values = {
@@ -188,7 +193,7 @@ class Project:
                 "width": source.width,
                 "height": source.height,
                 "frames": len(source),
-                "rate": None if source.rate is None else float(source.rate),
+                "rate": _rate(source),
                 "held_out": False,
             }
         finally:
@@ -237,6 +242,17 @@ class Project:
                 f"{video.width}×{video.height}; put the old one back"
             )
         return source
+
+
+def _rate(source: FrameSource) -> float | None:
+    """Mean frames a second, by the frames' own times: what a file states about itself may be far off."""
+    from masklet.video.file import VideoFile
+
+    if isinstance(source, VideoFile) and len(source) > 1:
+        seconds = float(source.times[-1])
+        if seconds > 0:
+            return (len(source) - 1) / seconds
+    return None if source.rate is None else float(source.rate)
 
 
 def _opened(folder: Path, database: str | None, patience: float) -> Database:

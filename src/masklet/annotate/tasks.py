@@ -194,7 +194,10 @@ def _why_not(project: Project, masklet: int, who: Person, duty: str, second: boo
     if holder is not None and holder[0] != who.name:
         return f"masklet {masklet} is held by {holder[0]}; take another one"
     if entry.status not in _waiting(duty, second):
-        return f"masklet {masklet} is {entry.status}; there is nothing to {duty}"
+        more = (
+            " but a second opinion (--second)" if duty == "verify" and entry.status == "satisfactory" else ""
+        )
+        return f"masklet {masklet} is {entry.status}; there is nothing to {duty}{more}"
     if duty == "annotate":
         return f"masklet {masklet} is kept for {entry.assignee}; take another one"
     return f"{who.name} worked on masklet {masklet} or has judged it; somebody else must verify it"

@@ -13,6 +13,7 @@ from masklet.annotate.formats import FORMATS, Labelled, VideoLabels, find_format
 from masklet.annotate.masklets import Kept
 from masklet.annotate.project import Project
 from masklet.annotate.records import Video
+from masklet.annotate.whole_folder import whole_folder
 from masklet.errors import ConfigError, DataError, ProjectError
 
 
@@ -62,13 +63,13 @@ def import_labels(
     videos: str | Path | None = None,
     verified: bool = False,
 ) -> Imported:
-    """Read annotations into the project, all masklets of a video or none.
+    """Read annotations into the project: masklets of all their videos, or of none where one is missing.
 
     format     of FORMATS; None looks
     videos     folder in which the videos lie that the project does not know yet: VIDEO.mp4, or a folder of
                frames named VIDEO. None looks beside the labels, where the format keeps frames
     verified   they count as satisfactory; else they wait for verification
-    raises     ConfigError, DataError, ProjectError; videos before the bad one are in
+    raises     ConfigError, DataError, ProjectError
     """
     path = Path(path)
     if not path.exists():
@@ -80,10 +81,11 @@ def import_labels(
         found = yolo.read(path, {v.name: (v.width, v.height, v.frames) for v in project.videos()})
     else:
         found = FORMATS[format].read(path)
-    count = 0
-    for labels in found:
-        video = _video(project, labels, path, format, None if videos is None else Path(videos))
-        count += _put(project, video, labels, "satisfactory" if verified else "submitted")
+    # All videos before any masklet: a second try, with what was missing, must not bring some of them twice.
+    place = None if videos is None else Path(videos)
+    owners = [_video(project, labels, path, format, place) for labels in found]
+    status = "satisfactory" if verified else "submitted"
+    count = sum(_put(project, video, labels, status) for video, labels in zip(owners, found, strict=True))
     journal.record(project, "import", detail={"path": str(path), "format": format, "masklets": count})
     left_out = tuple(f"{labels.name}: {line}" for labels in found for line in labels.notes)
     return Imported(format, tuple(labels.name for labels in found), count, left_out)
@@ -95,7 +97,9 @@ def _video(project: Project, labels: VideoLabels, path: Path, format: str, video
     named = {safe_name(name): video for name, video in known.items()}
     video = known.get(labels.name) or named.get(labels.name)
     if video is None:
-        video = project.add_video(_find_video(labels.name, path, format, videos), labels.name)
+        place = _find_video(labels.name, path, format, videos)
+        video = next((v for v in known.values() if Path(v.path) == place.resolve()), None)
+        video = video or project.add_video(place, labels.name)
     if (video.width, video.height) != (labels.width, labels.height) or labels.frames > video.frames:
         raise DataError(
             f"video {video.name} has {video.frames} frames of {video.width}×{video.height}, its labels are "
@@ -156,10 +160,10 @@ def export_labels(
     statuses: Collection[str] = ("satisfactory",),
     frames: bool = False,
 ) -> Exported:
-    """Write masklets to a folder, by default those that were found satisfactory.
+    """Write masklets to a new or empty folder, all or nothing; by default those found satisfactory.
 
     frames   also write the frames as JPEG, where the format expects them
-    raises   ProjectError when there is none to write
+    raises   ProjectError when there is none to write, SinkError when the folder holds something
     """
     if format not in FORMATS:
         raise ConfigError(f"format {format!r} is unknown; give {', '.join(FORMATS)}")
@@ -169,13 +173,14 @@ def export_labels(
             f"no masklet is {' or '.join(sorted(statuses))} yet; verify some, or give --status"
         )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = FORMATS[format].write(folder, videos)
-    if frames:
-        for video in videos:
-            files += _write_frames(project, video, folder, FORMATS[format].frames)
+    with whole_folder(folder) as part:
+        files = FORMATS[format].write(part, videos)
+        if frames:
+            for video in videos:
+                files += _write_frames(project, video, part, FORMATS[format].frames)
+        written = tuple(folder / path.relative_to(part) for path in files)
     journal.record(project, "export", detail={"path": str(folder), "format": format})
-    return Exported(format, len(videos), sum(len(v.masklets) for v in videos), tuple(files))
+    return Exported(format, len(videos), sum(len(v.masklets) for v in videos), written)
 
 
 def project_labels(project: Project, statuses: Collection[str]) -> list[VideoLabels]:

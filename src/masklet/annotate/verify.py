@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -39,7 +39,7 @@ def judge(
     if task.duty != "verify":
         raise ProjectError(f"masklet {task.entry.id} was claimed to {task.duty}; claim it to verify")
     given = tuple(dict.fromkeys(reasons))
-    _check(verdict, given)
+    check(verdict, given)
     who, key, at = project.person(task.person), new_key(), project.clock()
     table = schema.masklet
 
@@ -133,7 +133,8 @@ def mask_agreement(project: Project, one: int, other: int) -> float:
     return sum(first[t].mask.iou(second[t].mask) for t in shared) / len(shared)
 
 
-def _check(verdict: str, reasons: tuple[str, ...]) -> None:
+def check(verdict: str, reasons: Sequence[str]) -> None:
+    """Raise ConfigError for an unknown verdict or reason, or where a reason is missing."""
     if verdict not in VERDICTS:
         raise ConfigError(f"verdict {verdict!r} is unknown; give {', '.join(VERDICTS)}")
     unknown = [reason for reason in reasons if reason not in REASONS]

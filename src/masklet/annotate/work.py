@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -283,17 +283,3 @@ class Work:
         now = self._stopwatch()
         passed, self._last = now - self._last, now
         return min(max(passed, 0.0), IDLE) if seconds is None else seconds
-
-
-def play(project: Project, masklet: int, path: Any) -> None:
-    """Write a video of a masklet painted over its frames, for looking at it."""
-    from masklet.video.overlay_video import OverlayVideo
-
-    entry = get(project, masklet)
-    found = masks(project, masklet)
-    source = project.source(project.video(entry.video))
-    with closing(source), OverlayVideo(path) as out:
-        for frame in source.read(0, len(source)):
-            kept = found.get(frame.index)
-            here = {} if kept is None else {entry.number: kept.mask}
-            out.write(frame, FrameMasks(frame.index, here))

@@ -32,9 +32,10 @@ class ProjectFirst(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = list(args)
         if words and words[0] not in self.commands and not words[0].startswith("-"):
-            if len(words) == 1:
-                words = ["status", words[0]]
-            elif words[1] in self.commands:
+            if len(words) == 1 or words[1].startswith("-"):
+                words.insert(0, "status")
+            elif words[1] in self.commands or Path(words[0]).is_dir():
+                # A folder is no command, so what follows it should be one, and is complained about if not.
                 words[:2] = [words[1], words[0]]
         return super().parse_args(ctx, words)
 
@@ -155,8 +156,10 @@ def import_(
             if name is not None and (len(paths) > 1 or len(found) != 1):
                 raise ConfigError(f"--name {name} names one video, but {path} is not the only one")
             for place in found:
+                known = {video.name for video in project.videos()}
                 video = project.add_video(place, name)
-                rows.append({"video": video.name, "frames": video.frames, "path": video.path})
+                new = video.name not in known
+                rows.append({"video": video.name, "frames": video.frames, "path": video.path, "new": new})
             if not found:
                 done = import_labels(project, path, format=format, videos=videos, verified=verified)
                 rows.append(
@@ -173,9 +176,11 @@ def import_(
         return
     for row in rows:
         if "video" in row:
-            typer.echo(f"{row['video']}: {row['frames']} frames")
+            there = "" if row["new"] else ", in the project already"
+            typer.echo(f"{row['video']}: {row['frames']} frames{there}")
         else:
-            typer.echo(f"{row['annotations']}: {row['masklets']} masklets in {len(row['videos'])} videos")
+            made = counted(row["masklets"], "masklet")
+            typer.echo(f"{row['annotations']}: {made} in {counted(len(row['videos']), 'video')}")
             for line in row["left_out"]:
                 typer.echo(f"left out: {line}", err=True)
 
@@ -228,7 +233,8 @@ def export(
         result = {"format": done.format, "videos": done.videos, "masklets": done.masklets}
         typer.echo(json.dumps({**result, "files": [str(path) for path in done.files]}, indent=2))
     else:
-        typer.echo(f"{output}: {done.masklets} masklets of {done.videos} videos, {len(done.files)} files")
+        written = f"{counted(done.masklets, 'masklet')} of {counted(done.videos, 'video')}"
+        typer.echo(f"{output}: {written}, {counted(len(done.files), 'file')}")
 
 
 # ── shared by the commands ───────────────────────────────────────────────────────────────────────
@@ -252,6 +258,11 @@ def opened(folder: Path) -> Iterator[Project]:
         from masklet.annotate.project import Project
     with Project.open(folder) as project:
         yield project
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 video`, `2 videos`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def login(person: str | None) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from masklet.cli.annotate import Folder, opened
-from masklet.cli.auto import Interval, Preset, with_preset
+from masklet.cli.annotate import Folder, counted, opened
+from masklet.cli.auto import VIDEO_POINTS, VIDEO_STABILITY, Interval, Preset, with_preset
 from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.masks import write_text
 from masklet.cli.options import Device, Json
@@ -20,7 +21,9 @@ from masklet.errors import ConfigError
 if TYPE_CHECKING:
     from masklet.annotate.phases import Way
     from masklet.annotate.project import Project
+    from masklet.errors import DamagedVideoError
     from masklet.evaluate.results import SequenceScore
+    from masklet.predict.automatic_video import VideoAutomaticOptions
 
 
 def add_auto(group: typer.Typer) -> None:
@@ -48,10 +51,10 @@ def auto(
     ] = 0.8,
     stability: Annotated[
         float, typer.Option("--stability", help="Drop masks that change more with the threshold, 0 to 1.")
-    ] = 0.95,
+    ] = VIDEO_STABILITY,
     points_per_side: Annotated[
         int, typer.Option("--points-per-side", help="The grid of clicks has this many squared.")
-    ] = 16,
+    ] = VIDEO_POINTS,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -71,28 +74,49 @@ def auto(
         from masklet.annotate import masklets
         from masklet.annotate.automatic import fill
 
-        done = {entry.video for entry in masklets.find(project)}
-        names = videos or [v.name for v in project.videos() if v.name not in done]
+        known = Counter(entry.video for entry in masklets.find(project))
+        names = videos or [v.name for v in project.videos() if v.name not in known]
         for name in names:
             project.video(name)
         segmenter = ctx.obj(project.model, device=device)
         found: dict[str, int] = {}
+        damage: list[DamagedVideoError] = []
         for name in names:
-            with progress_bar(name) as show:
+
+            def tell(what: str, done: int, total: int, name: str = name) -> None:
+                show(done, total, f"{name}: {what}" if done < total else None)
+
+            with progress_bar(name, "key frames/s") as show, stopping_gently(lambda: None) as interruption:
                 made = fill(
                     project,
                     name,
                     segmenter,
                     options=options,
-                    on_step=lambda what, done, total, show=show: show(done, total),  # type: ignore[misc]
+                    on_step=tell,
+                    stopped=lambda: interruption.happened,
+                    on_damage=damage.append,
+                )
+            if made is None:
+                raise Interrupted(
+                    f"interrupted; the same command begins video {name} anew, those before it are kept"
                 )
             found[name] = len(made)
             if not as_json:
-                typer.echo(f"{name}: {len(made)} masklets to verify")
+                typer.echo(_found(name, len(made), bool(known.get(name)), options))
         if as_json:
             typer.echo(json.dumps({"model": project.model, "masklets": found}, indent=2))
         elif not names:
             typer.echo("every video has masklets; name one to look again")
+        if damage:
+            raise damage[0]
+
+
+def _found(name: str, count: int, before: bool, options: VideoAutomaticOptions) -> str:
+    if count:
+        return f"{name}: {counted(count, 'masklet')} to verify"
+    picture = options.picture
+    looser = f"lower --stability ({picture.stability:g}) or --predicted-iou ({picture.predicted_iou:g})"
+    return f"{name}: nothing{' new' if before else ''} was sure enough; {looser} to see more"
 
 
 def simulate(
@@ -248,9 +272,11 @@ def retrain(
         return
     gain = done.difference
     verdict = "adopted" if done.adopted else f"not adopted, {Path(done.old).name} stays"
+    # The interval is over videos: from one there is none, whatever the arithmetic gives.
+    interval = f"95 % from {100 * gain.low:+.1f} to {100 * gain.high:+.1f}"
     typer.echo(
-        f"J&F on {gain.objects} objects of {gain.sequences} videos held out: {100 * gain.a:.1f} before, "
-        f"{100 * gain.b:.1f} after ({100 * gain.mean:+.1f}, 95 % from {100 * gain.low:+.1f} to "
-        f"{100 * gain.high:+.1f}): {verdict}"
+        f"J&F on {counted(gain.objects, 'object')} of {counted(gain.sequences, 'video')} held out: "
+        f"{100 * gain.a:.1f} before, {100 * gain.b:.1f} after ({100 * gain.mean:+.1f}, "
+        f"{interval if gain.sequences > 1 else 'one video gives no interval'}): {verdict}"
     )
     typer.echo(str(done.model))

@@ -34,7 +34,7 @@ def print_standing(found: Standing) -> None:
             ways.add_row(
                 f"{phase}: {PHASES[phase]}",
                 str(effort.masklets),
-                f"{effort.seconds:.2f}",
+                _number(effort.seconds),
                 _percent(effort.edited),
                 _number(effort.clicks),
             )

@@ -11,6 +11,7 @@ import typer
 
 from masklet.cli.annotate import Folder, Person, login, opened
 from masklet.cli.options import Boxes, Clicks, Device, Json
+from masklet.cli.outputs import check_outputs
 from masklet.cli.progress import progress_bar
 from masklet.cli.prompts import parse_box, parse_click
 from masklet.errors import ConfigError, MaskletError
@@ -69,11 +70,14 @@ def prompt(
     box: Boxes = None,
     category: Annotated[str, typer.Option("--category", help="What a new masklet is.")] = "object",
     phase: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--phase", help="1: each frame on its own. 2: masks, propagated. 3: clicks with memory."
+            "--phase",
+            help="1: each frame on its own. 2: masks, propagated. 3: clicks with memory. "
+            "[default: as before; 3 for a new masklet]",
+            show_default=False,
         ),
-    ] = 3,
+    ] = None,
     submit: Annotated[bool, typer.Option("--submit", help="Then hand it in for verification.")] = False,
     seconds: Annotated[
         float | None,
@@ -81,19 +85,27 @@ def prompt(
             "--seconds", help="How long it took you; by default it is not counted.", show_default=False
         ),
     ] = None,
+    play: Annotated[
+        Path | None,
+        typer.Option(
+            "--play", metavar="OUT.MP4", help="Then write it as a video to look at.", show_default=False
+        ),
+    ] = None,
     person: Person = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """`masklet annotate prompt project/ --video dance --frame 0 --click 210,350 --submit`
+    """`masklet annotate prompt project/ --video dance --frame 0 --click 210,350 --play look.mp4`
 
     Click on an object, in a new masklet or an old one, and follow it through the video. Every click is
     kept before its answer is shown.
     """
     if (video is None) == (masklet is None):
         raise ConfigError("say what to annotate: --video NAME for a new masklet, or --masklet ID")
-    if not click and not box and not submit:
-        raise ConfigError("give a --click, a --box, or --submit")
+    work_to_do = bool(click or box or submit)
+    if not work_to_do and (play is None or masklet is None):
+        raise ConfigError("give a --click or a --box; for an old masklet --submit or --play OUT.MP4 will do")
+    _check_play(play)
     if box and len(box) > 1:
         raise ConfigError(f"{len(box)} boxes are too many; one says where the object is")
     # Everything about the words is checked before anything is made.
@@ -101,19 +113,26 @@ def prompt(
     corners = parse_box(box[0]) if box else None
     with opened(folder) as project:
         from masklet.annotate import masklets, tasks
+        from masklet.annotate.look import play as write_video
         from masklet.annotate.work import Work
 
         who = login(person)
         project.person(who)
+        if masklet is not None and not work_to_do:
+            assert play is not None
+            write_video(project, masklet, play)
+            _say(masklets.get(project, masklet), as_json)
+            return
         number = masklet if masklet is not None else masklets.add(project, str(video), category=category).id
         try:
             task = tasks.claim(project, who, "annotate", masklet=number)
             assert task is not None
+            way = phase if phase is not None else task.entry.phase or 3
             segmenter = ctx.obj(project.model, device=device)
-            with Work(project, task, segmenter, phase=phase) as work:
+            with Work(project, task, segmenter, phase=way) as work:
                 if clicks or corners:
                     work.prompt(frame, clicks=clicks, box=corners, seconds=seconds or 0.0)
-                    if phase > 1:
+                    if way > 1:
                         with progress_bar("following") as show:
                             for _ in work.propagate(on_step=show):
                                 pass
@@ -123,7 +142,9 @@ def prompt(
             if video is not None and not masklets.prompts(project, number):
                 masklets.remove(project, number)
             raise
-        typer.echo(json.dumps(asdict(entry), indent=2) if as_json else f"masklet {entry.id}: {_words(entry)}")
+        if play is not None:
+            write_video(project, entry.id, play)
+        _say(entry, as_json)
 
 
 def review(
@@ -163,10 +184,13 @@ def review(
     """
     if verdict is None and play is None:
         raise ConfigError("give a --verdict, or --play OUT.MP4 to look first")
+    _check_play(play)
     with opened(folder) as project:
         from masklet.annotate import tasks, verify
-        from masklet.annotate.work import play as write_video
+        from masklet.annotate.look import play as write_video
 
+        if verdict is not None:
+            verify.check(verdict, reason or ())  # before a task is held for it
         task = tasks.claim(project, login(person), "verify", masklet=masklet, second=second)
         if task is None:
             typer.echo("null" if as_json else "nothing to verify")
@@ -176,7 +200,7 @@ def review(
         entry = task.entry
         if verdict is not None:
             entry = verify.judge(project, task, verdict, reasons=reason or (), words=note, seconds=seconds)
-        typer.echo(json.dumps(asdict(entry), indent=2) if as_json else f"masklet {entry.id}: {_words(entry)}")
+        _say(entry, as_json)
 
 
 def assign(
@@ -200,6 +224,16 @@ def assign(
 
 def _task(task: Task) -> dict[str, Any]:
     return {**asdict(task), "entry": asdict(task.entry)}
+
+
+def _check_play(path: Path | None) -> None:
+    if path is not None and path.suffix.lower() != ".mp4":
+        raise ConfigError(f"--play {path} is no .mp4; name it {path.with_suffix('.mp4')}")
+    check_outputs([path], [])
+
+
+def _say(entry: Entry, as_json: bool) -> None:
+    typer.echo(json.dumps(asdict(entry), indent=2) if as_json else f"masklet {entry.id}: {_words(entry)}")
 
 
 def _words(entry: Entry) -> str:

@@ -37,6 +37,11 @@ Interval = Annotated[
     int,
     typer.Option("--interval", help="Videos: look for new objects every so many frames; 0 = at first only."),
 ]
+VIDEO_STABILITY = 0.85
+"""SAM 2's 0.95 is for masks of 256 × 256. On the coarser grid of a small model an outline is a larger part of
+its mask, and people and kettles fell through; a video's masklets are looked at by somebody anyway."""
+VIDEO_POINTS = 16
+"""Points per side in a video: the grid of the preset `fast`."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,14 +68,25 @@ def auto(
     preset: Preset = None,
     interval: Interval = 30,
     points_per_side: Annotated[
-        int, typer.Option("--points-per-side", help="The grid of clicks has this many squared.")
-    ] = 32,
+        int | None,
+        typer.Option(
+            "--points-per-side",
+            help=f"The grid of clicks has this many squared. [default: 32; {VIDEO_POINTS} in a video]",
+            show_default=False,
+        ),
+    ] = None,
     predicted_iou: Annotated[
         float, typer.Option("--predicted-iou", help="Drop masks the model believes in less, 0 to 1.")
     ] = 0.8,
     stability: Annotated[
-        float, typer.Option("--stability", help="Drop masks that change more with the threshold, 0 to 1.")
-    ] = 0.95,
+        float | None,
+        typer.Option(
+            "--stability",
+            help="Drop masks that change more with the threshold, 0 to 1. "
+            f"[default: 0.95; {VIDEO_STABILITY} in a video]",
+            show_default=False,
+        ),
+    ] = None,
     minimum_area: Annotated[
         int,
         typer.Option(
@@ -103,6 +119,11 @@ def auto(
         raise ConfigError(f"cannot tell from {output} what to write; name it {' or '.join(endings)}")
     check_outputs([output], [source])
     from masklet.predict.automatic import AutomaticOptions
+
+    if points_per_side is None:
+        points_per_side = VIDEO_POINTS if video else AutomaticOptions.points_per_side
+    if stability is None:
+        stability = VIDEO_STABILITY if video else AutomaticOptions.stability
 
     options = with_preset(
         AutomaticOptions(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from masklet.engine.protocol import MemoryReading, PromptBatch
 from masklet.errors import ConfigError
-from masklet.fitting import fit_picture
 from masklet.model.sam2 import PIXEL_MEAN, PIXEL_STD, Decoded, Features, Prompts, Reading, Sam2
 from masklet.types import Candidates
 
@@ -103,10 +103,12 @@ class TorchEngine:
         return torch.autocast(self._device.type, self._dtype if half else torch.bfloat16, enabled=half)
 
     def _pixels(self, image: np.ndarray) -> Tensor:
-        """uint8 [H, W, 3] → normalised [1, 3, S, S]."""
+        """uint8 [H, W, 3] → normalised [1, 3, S, S]; the aspect is not kept, as in SAM 2."""
         # A frame is read-only; from_numpy would warn, and the tensor is never written to.
-        small = torch.tensor(fit_picture(image, self.input_size), device=self._device)
-        pixels = small.permute(2, 0, 1)[None].float() / 255
+        pixels = torch.tensor(image, device=self._device).permute(2, 0, 1)[None].float() / 255
+        size = (self.input_size, self.input_size)
+        if pixels.shape[2:] != size:
+            pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
         return (pixels - self._mean) / self._std
 
     def _prompts(self, prompts: PromptBatch) -> Prompts:

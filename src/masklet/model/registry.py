@@ -18,7 +18,7 @@ DEFAULT = "masklet-tiny"
 CACHE_VARIABLE = "MASKLET_CACHE"
 EMBEDDED = {
     DEFAULT: "SAM 2 image path, masklet memory",
-    "masklet-nano": "TinyViT image path taught by masklet-tiny, masklet memory",
+    "masklet-nano": "masklet, from MobileSAM, SAM 2",
 }
 """Name → origin of the checkpoints that come with the package."""
 

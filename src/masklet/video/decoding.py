@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from masklet.errors import VideoError
-from masklet.fitting import fit_picture
 from masklet.types import Frame
 
 if TYPE_CHECKING:
@@ -182,8 +181,8 @@ class DecodedFrame(Frame):
             return self._image
 
     def fitted(self, side: int) -> np.ndarray:
-        if self._decoded.format.is_rgb:  # a picture: the same way as one that is no video
-            return fit_picture(self.image, side)
+        if self._decoded.format.is_rgb:  # nothing to gain; a picture is seen as one that is no video
+            return self.image
         small = self._shrink(self._decoded, side)
         return np.ascontiguousarray(self._orientation.apply(small))
 

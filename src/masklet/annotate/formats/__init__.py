@@ -54,4 +54,8 @@ def find_format(path: Path) -> str:
     elif path.suffix == ".json":
         with path.open(encoding="utf-8") as file:
             return "labelstudio" if file.read(64).lstrip().startswith("[") else "coco"
-    raise ConfigError(f"cannot tell what {path} is; give --format {', '.join(FORMATS)}")
+    known = "video, picture or known annotation"
+    what = f"it holds no {known}" if path.is_dir() else f"no {known}"
+    raise ConfigError(
+        f"cannot tell what {path} is: {what}; if it is an annotation, give its --format: {', '.join(FORMATS)}"
+    )
