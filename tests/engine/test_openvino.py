@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from masklet.engine.fitting import fit_picture
 from masklet.engine.openvino_store import CARD, FORMAT, find, folder_name, read_card
 from masklet.engine.openvino_topology import Packed
 from masklet.engine.protocol import MemoryReading, PromptBatch
 from masklet.engine.torch_engine import TorchEngine
 from masklet.errors import CheckpointError, ConfigError
-from masklet.fitting import fit_picture
 from masklet.model import checkpoints, registry
 from masklet.model.checkpoints import Card
 from masklet.model.config import HieraConfig, Sam2Config, TinyVitConfig

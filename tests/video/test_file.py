@@ -12,9 +12,9 @@ import av
 import numpy as np
 import pytest
 
+from masklet.engine.fitting import fit_picture
 from masklet.errors import UnknownFrameError, VideoError
-from masklet.fitting import fit_picture
-from masklet.video import decoding
+from masklet.video import decoded_frame
 from masklet.video import file as file_module
 from masklet.video.file import VideoFile
 
@@ -138,8 +138,8 @@ def test_memory_is_bounded_in_both_directions(film: Film, monkeypatch: pytest.Mo
 def test_reading_is_lazy(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what is asked for is converted, and reading in order by index does not seek again."""
     converted, opened = [], []
-    convert, begin = decoding.to_rgb, file_module.opened
-    monkeypatch.setattr(decoding, "to_rgb", lambda *a: (converted.append(1), convert(*a))[1])
+    convert, begin = decoded_frame.to_rgb, file_module.opened
+    monkeypatch.setattr(decoded_frame, "to_rgb", lambda *a: (converted.append(1), convert(*a))[1])
     monkeypatch.setattr(file_module, "opened", lambda *a, **k: (opened.append(1), begin(*a, **k))[1])
     video = VideoFile(film())
     frames = video.read(0, 30)

@@ -33,7 +33,10 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         raise SinkError(f"{folder} is not empty (it holds {there[0]}{more}); name a new folder, or empty it")
     part = folder / PART
     shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
-    part.mkdir()
+    try:
+        part.mkdir()
+    except OSError as error:
+        raise SinkError(f"cannot write to {folder}: {error.strerror or error}") from error
     try:
         yield part
         for path in part.iterdir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,8 @@ def write_clip(
         for t, masks in enumerate(labels):
             write_mask_png(begun / f"{t:05d}.png", masks)
         begun.rename(truths)
-        begun.parent.rmdir()
+        with suppress(OSError):  # another clip may be begun there, or have been when a run was killed
+            begun.parent.rmdir()
     except OSError as error:
         raise SinkError(f"cannot write {folder}: {error.strerror or error}") from error
 

@@ -15,11 +15,6 @@ from masklet.errors import DataError
 class Place(Protocol):
     """Files by name, read one at a time. Can be sent to a process."""
 
-    @property
-    def label(self) -> str:
-        """For messages."""
-        ...
-
     def names(self) -> frozenset[str]: ...
 
     def reader(self, name: str) -> Callable[[], bytes]:
@@ -32,10 +27,6 @@ class Folder:
     """A folder on disk; one that is not there is empty."""
 
     path: Path
-
-    @property
-    def label(self) -> str:
-        return str(self.path)
 
     def names(self) -> frozenset[str]:
         return frozenset(one.name for one in self.path.iterdir()) if self.path.is_dir() else frozenset()
@@ -52,10 +43,6 @@ class Packed:
     inside: str
     """Ends with a slash, or is empty."""
 
-    @property
-    def label(self) -> str:
-        return f"{self.file}:{self.inside}"
-
     def names(self) -> frozenset[str]:
         found = (n.removeprefix(self.inside) for n in self._zip.namelist() if n.startswith(self.inside))
         return frozenset(name for name in found if name and "/" not in name)
@@ -67,7 +54,7 @@ class Packed:
         try:
             return self._zip.read(self.inside + name)
         except KeyError as error:
-            raise FileNotFoundError(f"no {name} in {self.label}") from error
+            raise FileNotFoundError(f"no {name} in {self.file}:{self.inside}") from error
         except (zipfile.BadZipFile, EOFError) as error:
             raise OSError(f"{self.file} is damaged: {error}") from error
 

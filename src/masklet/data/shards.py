@@ -10,6 +10,7 @@ import json
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,8 @@ def write_shards(
     except OSError as error:
         raise SinkError(f"cannot write {folder}: {error.strerror or error}") from error
     finally:
-        _draft(folder, number).unlink(missing_ok=True)
+        with suppress(OSError):  # there is none, or no folder to hold it
+            _draft(folder, number).unlink()
 
 
 def _pictures(sets: Sequence[ImageSet]) -> Iterator[tuple[str, int, LabelledImage]]:

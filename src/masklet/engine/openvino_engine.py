@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from masklet.engine.fitting import fit_picture
 from masklet.engine.openvino_store import GRAPHS, TABLES, read_card
 from masklet.engine.protocol import MemoryReading, PromptBatch
 from masklet.errors import CheckpointError, ConfigError, MissingExtraError
-from masklet.fitting import fit_picture
 from masklet.types import Candidates
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}

@@ -15,7 +15,7 @@ from masklet.server.library import Library
 from masklet.server.records import Records
 from masklet.server.shared_frames import SharedFrames
 from masklet.types import Frame
-from masklet.video.decoding import DecodedFrame
+from masklet.video.decoded_frame import DecodedFrame
 
 if TYPE_CHECKING:
     from PIL.Image import Image

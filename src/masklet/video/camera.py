@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from masklet.errors import VideoError
 from masklet.types import Frame
-from masklet.video.decoding import DecodedFrame, Orientation, Shrinking
+from masklet.video.decoded_frame import DecodedFrame, Shrinking
+from masklet.video.decoding import Orientation
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -18,7 +18,8 @@ import numpy as np
 
 from masklet.errors import DamagedVideoError, VideoError
 from masklet.types import Frame
-from masklet.video.decoding import DecodedFrame, Orientation, Shrinking, decode_all, opened
+from masklet.video.decoded_frame import DecodedFrame, Shrinking
+from masklet.video.decoding import Orientation, decode_all, opened
 from masklet.video.frame_index import FrameIndex, scan
 from masklet.video.positions import check_frame, check_range
 
