@@ -37,6 +37,7 @@ class Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFo
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What every measurement of a server asks for."""
     parser.add_argument("--model", default=DEFAULT, help="as in `masklet serve`")
+    parser.add_argument("--input-size", type=int, help="as in `masklet serve`")
     parser.add_argument(
         "--program",
         default=f"{shlex.quote(sys.executable)} -m masklet",
@@ -55,6 +56,8 @@ def served(options: argparse.Namespace, more: Sequence[str] = ()) -> Iterator[Se
     with tempfile.TemporaryDirectory(prefix="masklet-measured-") as store:
         command = [*shlex.split(options.program), "serve", "--port", "0", "--no-browser", "--store", store]
         command += ["--model", options.model, *more]
+        if options.input_size is not None:
+            command += ["--input-size", str(options.input_size)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
         try:
             assert process.stdout is not None

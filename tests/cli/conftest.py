@@ -26,6 +26,7 @@ class Outcome:
     err: str
     opened: list[tuple[str, str | None]] = field(default_factory=list)
     engines: list[str | None] = field(default_factory=list)
+    sizes: list[int | None] = field(default_factory=list)
 
     @property
     def json(self) -> Any:
@@ -53,18 +54,20 @@ def cli(capsys: pytest.CaptureFixture[str], engine: FakeEngine) -> Callable[...,
     def run(*arguments: object) -> Outcome:
         opened: list[tuple[str, str | None]] = []
         engines: list[str | None] = []
+        sizes: list[int | None] = []
 
         def load(
             name: str, *, device: str | None, input_size: int | None = None, engine: str | None = None
         ) -> Segmenter:
             opened.append((name, device))
             engines.append(engine)
+            sizes.append(input_size)
             return Segmenter(fake)
 
         capsys.readouterr()
         code = program.run([str(a) for a in arguments], load=load)
         captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err, opened, engines)
+        return Outcome(code, captured.out, captured.err, opened, engines, sizes)
 
     return run
 

@@ -135,6 +135,15 @@ def test_engine(cli, photo: Path, frames: Path) -> None:
     assert cli("segment", photo, "--click", "14,12", "--json", "--engine", "openvino").engines == ["openvino"]
     assert cli("track", frames, "--click", "14,12", "--json", "--engine", "torch").engines == ["torch"]
     assert cli("track", frames, "--click", "14,12", "--json").engines == [None]
+    assert cli("auto", photo, "--json", "--engine", "torch").engines == ["torch"]
+
+
+def test_pictures_are_resized_to_what_is_asked(cli, photo, frames) -> None:
+    size = ("--json", "--input-size", "320")
+    assert cli("segment", photo, "--click", "14,12", *size).sizes == [320]
+    assert cli("track", frames, "--click", "14,12", *size).sizes == [320]
+    assert cli("auto", photo, *size).sizes == [320]
+    assert cli("auto", photo, "--json").sizes == [None]
 
 
 def test_engines_that_are_none(checkpoint: Path) -> None:

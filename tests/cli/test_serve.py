@@ -52,6 +52,7 @@ def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
         "--workers", "3", "--gallery", tmp_path / "gallery", "--store", tmp_path / "store",
         "--token", "geheim", "--origin", "https://studio.example", "--max-upload", "1",
         "--max-store", "2", "--max-live", "5", "--no-browser", "--log-json", "--engine", "torch",
+        "--input-size", "320",
     )  # fmt: skip
     assert done.code == 0, done.err
     ((settings, loads, options),) = served
@@ -63,7 +64,7 @@ def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
     assert options == {"browser": False, "log_json": True}
     for load in loads:
         assert isinstance(load().engine, FakeEngine)
-    assert [load.args[1:] for load in loads] == [("small", d, "torch") for d in ("cpu", "meta", "cpu")]
+    assert [load.args[1:] for load in loads] == [("small", d, "torch", 320) for d in ("cpu", "meta", "cpu")]
     assert done.out.strip().endswith("?token=geheim")
 
 

@@ -12,7 +12,7 @@ import typer
 
 from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.masks import described, rle_of, write_text
-from masklet.cli.options import Device, Json, Model
+from masklet.cli.options import Device, Engine, InputSize, Json, Model, open_model
 from masklet.cli.outputs import check_outputs
 from masklet.cli.progress import progress_bar
 from masklet.cli.sounding import add_sound
@@ -22,6 +22,7 @@ from masklet.model.registry import DEFAULT
 if TYPE_CHECKING:
     from masklet.predict.automatic import AutoMask, AutomaticOptions
     from masklet.predict.automatic_video import AutoMasklet, VideoAutomaticOptions
+    from masklet.predict.segmenter import Segmenter
     from masklet.video.protocol import FrameSource, MaskSink
 
 Preset = Annotated[
@@ -101,6 +102,8 @@ def auto(
     ] = 0,
     model: Model = DEFAULT,
     device: Device = None,
+    engine: Engine = None,
+    input_size: InputSize = None,
     as_json: Json = False,
 ) -> None:
     """`masklet auto photo.jpg -o masks.json`
@@ -135,10 +138,10 @@ def auto(
         ),
         preset,
     )
+    segmenter = open_model(ctx.obj, model, device, engine, input_size)
     if video:
-        _video(ctx, source, model, device, options, interval, output, as_json)
+        _video(segmenter, source, model, options, interval, output, as_json)
         return
-    segmenter = ctx.obj(model, device=device)
     picture = segmenter.image(source).image
     with progress_bar("searching", "clicks/s") as show:
         found = segmenter.automatic(picture, options, on_step=show)
@@ -173,10 +176,9 @@ def _is_video(path: Path) -> bool:
 
 
 def _video(
-    ctx: typer.Context,
+    segmenter: Segmenter,
     path: Path,
     model: str,
-    device: str | None,
     picture: AutomaticOptions,
     interval: int,
     output: Path | None,
@@ -186,7 +188,6 @@ def _video(
     from masklet.video.source import open_source
 
     options = VideoAutomaticOptions(picture=picture, interval=interval)
-    segmenter = ctx.obj(model, device=device)
     damage: list[DamagedVideoError] = []
     with closing(open_source(path)) as source:
         with progress_bar("finding") as show, stopping_gently(lambda: None) as interruption:

@@ -21,7 +21,7 @@ from masklet.cli.measuring import (
     read_categories,
     running,
 )
-from masklet.cli.options import Device, Engine, Model
+from masklet.cli.options import Device, Engine, InputSize, Model
 from masklet.cli.tables import print_comparison
 from masklet.errors import ConfigError
 from masklet.model.registry import DEFAULT
@@ -37,12 +37,6 @@ FORMATS = {
 
 Root = Annotated[
     Path, typer.Option("--root", help="The data set's folder, which holds Annotations.", show_default=False)
-]
-InputSize = Annotated[
-    int | None,
-    typer.Option(
-        "--input-size", help="Side pictures are resized to; by default the model's own.", show_default=False
-    ),
 ]
 Processes = Annotated[
     int,

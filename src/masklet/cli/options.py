@@ -21,6 +21,14 @@ Engine = Annotated[
         "--engine", help="torch or openvino (CPU only); by default torch on a GPU, openvino on a CPU."
     ),
 ]
+InputSize = Annotated[
+    int | None,
+    typer.Option(
+        "--input-size",
+        help="Side pictures are resized to: less is faster, more is finer; by default the model's own.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Photo = Annotated[Path, typer.Argument(help="The picture.", show_default=False)]
 Clicks = Annotated[
@@ -35,6 +43,13 @@ Boxes = Annotated[
 ]
 
 
-def open_model(load: Callable[..., Any], name: str, device: str | None, engine: str | None) -> Any:
-    """The model of --model, --device and --engine; a choice nobody made is left to `load`."""
-    return load(name, device=device, **({} if engine is None else {"engine": engine}))
+def open_model(
+    load: Callable[..., Any],
+    name: str,
+    device: str | None,
+    engine: str | None = None,
+    input_size: int | None = None,
+) -> Any:
+    """The model of --model, --device, --engine and --input-size; a choice nobody made is left to `load`."""
+    choices = {"engine": engine, "input_size": input_size}
+    return load(name, device=device, **{key: value for key, value in choices.items() if value is not None})

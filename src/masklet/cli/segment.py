@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from masklet.cli.masks import described, write_mask, write_text
-from masklet.cli.options import Boxes, Clicks, Device, Engine, Json, Model, Photo, open_model
+from masklet.cli.options import Boxes, Clicks, Device, Engine, InputSize, Json, Model, Photo, open_model
 from masklet.cli.outputs import check_outputs
 from masklet.cli.prompts import parse_box, parse_click
 from masklet.errors import ConfigError, PromptError
@@ -38,6 +38,7 @@ def segment(
     model: Model = DEFAULT,
     device: Device = None,
     engine: Engine = None,
+    input_size: InputSize = None,
     as_json: Json = False,
 ) -> None:
     """`masklet segment photo.jpg --click 500,375 --click 30,40,- --box 1,2,300,400 -o mask.png`
@@ -54,7 +55,9 @@ def segment(
         raise ConfigError(f"cannot tell from {output} what to write; name it .png or .json")
     check_outputs([output], [photo])
     answer = (
-        open_model(ctx.obj, model, device, engine).image(photo).segment(clicks=prompt.clicks, box=prompt.box)
+        open_model(ctx.obj, model, device, engine, input_size)
+        .image(photo)
+        .segment(clicks=prompt.clicks, box=prompt.box)
     )
     result = _result(photo, model, answer)
     if output is not None and output.suffix.lower() == ".png":

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from masklet.cli.options import Engine, Model, open_model
+from masklet.cli.options import Engine, InputSize, Model, open_model
 from masklet.errors import ConfigError
 from masklet.model.registry import DEFAULT
 
@@ -37,6 +37,7 @@ def serve(
         ),
     ] = None,
     engine: Engine = None,
+    input_size: InputSize = None,
     workers: Annotated[
         int, typer.Option("--workers", help="Models that work at once, each with a thread.", min=1)
     ] = 1,
@@ -109,7 +110,7 @@ def serve(
         sagemaker=sagemaker,
         limits=Limits(upload_bytes=int(most_upload * GIB), store_bytes=int(most_store * GIB), live=most_live),
     )
-    loads = _loads(ctx.obj, model, device, engine, workers)
+    loads = _loads(ctx.obj, model, device, engine, input_size, workers)
 
     def say(address: str) -> None:
         typer.echo(f"masklet studio: {address}{f'?token={token}' if token else ''}")
@@ -118,11 +119,18 @@ def serve(
 
 
 def _loads(
-    load: Callable[..., Any], model: str, device: str | None, engine: str | None, workers: int
+    load: Callable[..., Any],
+    model: str,
+    device: str | None,
+    engine: str | None,
+    input_size: int | None,
+    workers: int,
 ) -> list[Callable[[], Any]]:
     """One loader a worker; devices are dealt out in turn."""
     devices = [name.strip() or None for name in device.split(",")] if device else [None]
     if len(devices) > max(workers, 1) and workers > 1:
         raise ConfigError(f"{len(devices)} devices for {workers} workers; give at least as many workers")
     count = max(workers, len(devices))
-    return [partial(open_model, load, model, devices[n % len(devices)], engine) for n in range(count)]
+    return [
+        partial(open_model, load, model, devices[n % len(devices)], engine, input_size) for n in range(count)
+    ]

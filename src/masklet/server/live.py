@@ -26,7 +26,7 @@ from masklet.video.protocol import FrameSource
 
 log = logging.getLogger(__name__)
 
-PROGRESS_S = 0.25
+PROGRESS_S = 0.5
 """Least time between two messages about a run's progress."""
 
 Answer = dict[str, Any]

@@ -36,15 +36,16 @@ export function opening(app) {
         if (frame === store.state.frame) store.set({ showing: frame });
         store.set({ frameProblem: null });
         app.act.follow();
-        app.redraw();
+        if (frame === store.state.frame) app.redraw();
       },
       onLost: (error) => store.set({ frameProblem: error.code ? error.message : null }),
     });
     app.book = createMaskBook(video);
-    app.book.on(() => {
+    app.book.on((frame) => {
       app.sync.findDoubts();
-      app.redraw();
       app.redrawLanes?.();
+      // Masks of a frame that is not on the stage change nothing there; each drawing costs a slow machine dearly.
+      if (frame === null || frame === store.state.frame || frame === store.state.showing) app.redraw();
     });
     const first = Math.min(...session.prompts.map((prompt) => prompt.frame), Infinity);
     store.set({

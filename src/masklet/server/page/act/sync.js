@@ -116,12 +116,13 @@ export function createSync(app) {
     }
   }
 
-  /** Doubts are found anew a moment after masks change; while tracking runs, a few times a second. */
+  /** Doubts are found anew a moment after masks change; while tracking runs, once a second. */
   function findDoubts() {
+    const wait = app.store.state.run?.state === "running" ? 1000 : 250;
     doubting ||= setTimeout(() => {
       doubting = 0;
       if (app.book) app.store.set({ doubts: new Map([...app.book.lanes].map(([object, lane]) => [object, doubtsOf(lane)])) });
-    }, 250);
+    }, wait);
   }
 
   // While an own step is on its way, its answer brings the session and the mask together; news of it

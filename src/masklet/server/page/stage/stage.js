@@ -25,6 +25,7 @@ export function mountStage(app) {
       const ratio = devicePixelRatio;
       pen.setTransform(ratio, 0, 0, ratio, 0, 0);
       paint(app, pen, ...size());
+      app.lanesToo?.();
     });
   };
 

@@ -6,8 +6,9 @@ export function paintThumbnail(app, canvas, id) {
   const { session, video, frame } = app.store.state;
   if (!session || !app.book) return;
   const prompted = session.prompts.filter((prompt) => prompt.object === id).map((prompt) => prompt.frame);
-  const usable = [...prompted, frame].find((one) => app.frames.has(one) && app.book.at(one)?.get(id)?.box);
+  const isUsable = (one) => app.frames.has(one) && app.book.at(one)?.get(id)?.box;
   // A thumbnail stays as it is when its frame is out of sight, unless there is none yet.
+  const usable = prompted.find(isUsable) ?? (canvas.dataset.mark || !isUsable(frame) ? undefined : frame);
   if (usable === undefined) return;
   const record = app.book.at(usable).get(id);
   const mark = `${usable}:${record.area}:${record.box}:${session.objects.find((one) => one.id === id)?.colour}`;

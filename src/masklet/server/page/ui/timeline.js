@@ -5,6 +5,8 @@ import { h } from "./dom.js";
 import { paintLanes, ROW, RULER } from "./lanes.js";
 import { transport } from "./transport.js";
 
+const SELDOM = 400; // milliseconds that lanes may be behind while tracking runs: the machine has other work
+
 export function mountTimeline(app) {
   const { store, act } = app;
   const deck = document.getElementById("deck");
@@ -18,17 +20,29 @@ export function mountTimeline(app) {
   deck.append(row, h("div", { class: "timeline" }, names, lanes));
 
   let planned = false;
+  let drawn = 0; // when
+  let late = 0;
   let span = [0, 1]; // frames in sight: first, number
   const pen = canvas.getContext("2d");
 
   app.redrawLanes = () => {
     if (planned) return;
     planned = true;
-    requestAnimationFrame(() => {
-      planned = false;
-      draw();
-    });
+    if (store.state.run?.state === "running") late = setTimeout(() => requestAnimationFrame(drawNow), SELDOM);
+    else requestAnimationFrame(drawNow);
   };
+  // The page is put on the screen as a whole: lanes that are due go with the picture that is drawn anyway.
+  app.lanesToo = () => {
+    if (planned && performance.now() - drawn > SELDOM / 2) drawNow();
+  };
+
+  function drawNow() {
+    if (!planned) return;
+    clearTimeout(late);
+    planned = false;
+    drawn = performance.now();
+    draw();
+  }
 
   function draw() {
     const { video, session } = store.state;
