@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fakes import FakeEngine
-from masklet.annotate.phases import PAPER, Phases, Way, draw_all, simulate, table
+from masklet.annotate.phases import PAPER, Phases, Way, _mend, draw_all, simulate, table
 from masklet.evaluate.protocols.opening import open_frames
 from masklet.evaluate.readers import open_videos
 from masklet.evaluate.results import SequenceScore
 from masklet.evaluate.run import run
 from masklet.predict.segmenter import Segmenter
+from masklet.types import Mask
 from tiny_benchmarks import Loader, make_davis
 
 EASY = Way(quality=0.5, stricter=())
@@ -66,6 +70,42 @@ def test_a_strict_annotator_clicks_more(tmp_path) -> None:
     strict = details(tmp_path, FakeEngine(), Way(quality=0.999, clicks=3, stricter=()))
     assert strict["1"][0]["clicks"] > 16
     assert strict["1"][0]["clicks"] <= 3 * 16
+
+
+@dataclass
+class Answers:
+    """A session that answers clicks with squares of these sides, whatever is clicked on."""
+
+    sides: list[int]
+    given: int = 0
+
+    def prompt(self, frame, object_id, clicks):
+        self.given += 1
+        return SimpleNamespace(mask=square(self.sides[self.given - 1]))
+
+    def undo(self) -> None:
+        self.given -= 1
+
+
+def square(side: int) -> Mask:
+    array = np.zeros((40, 40), bool)
+    array[:side, :side] = True
+    return Mask.from_array(array)
+
+
+@pytest.mark.parametrize(
+    ("sides", "used", "kept"),
+    [
+        ([20, 26, 30], 3, 3),  # each better than the one before, the last good enough
+        ([25, 20, 20, 30], 3, 1),  # two in vain: given up, and taken back
+        ([25, 20, 30], 3, 3),  # one in vain: the next one mends it
+        ([20, 22, 24, 26, 27], 4, 4),  # no more than allowed
+    ],
+)
+def test_clicks_that_do_no_good_are_taken_back(sides, used, kept) -> None:
+    session = Answers(sides)
+    assert _mend(session, 0, 1, square(30), None, Way(clicks=4), 0.95) == used
+    assert session.given == kept
 
 
 def test_a_phase_that_falls_short_is_done_again_more_strictly(tmp_path, monkeypatch) -> None:

@@ -4,8 +4,10 @@
     phase 2   a frame drawn as in phase 1 is propagated as a mask; where it went wrong, one is drawn anew
     phase 3   clicks in the video, with memory; where it went wrong, clicks on top of what is shown
 
-The annotator clicks in the middle of the largest error (shared with evaluation). A frame is good enough at an
-IoU with the truth of `quality`; in phases 2 and 3 no frame has to be better than phase 1 made it. Phases are
+The annotator clicks in the middle of the largest error (shared with evaluation), gives a frame up when
+clicks change nothing any more, and takes those back that did no good. A frame is good enough at an IoU with
+the truth of `quality`; in phases 2 and 3 no frame has to be better than phase 1 made it. In phase 3 a frame
+that is clicked on at all is made a little better than that, since what follows starts from it. Phases are
 compared at equal J&F: where a phase ends below phase 1's J&F on a video, it is done again with a stricter
 annotator.
 
@@ -18,22 +20,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from masklet.data.clicks import centre_click, telling_correction
 from masklet.evaluate.metrics import aggregate
 from masklet.evaluate.protocols.interactive import Annotator, Masks, online_pass
 from masklet.evaluate.protocols.opening import Load, open_frames
-from masklet.evaluate.protocols.prompting import correct
 from masklet.evaluate.readers.dataset import VideoSet
 from masklet.evaluate.readers.truth import INTERACTIVE, Truth
 from masklet.evaluate.results import SequenceScore
 from masklet.evaluate.score import score_video
 from masklet.predict.segmenter import Segmenter
 from masklet.predict.session import VideoSession
-from masklet.types import Mask
+from masklet.types import Click, Mask
 from masklet.video.protocol import FrameSource
 
 ALIGNED = 0.75
 """A mask agrees with phase 1's above this IoU (SAM 2 paper, table 1)."""
+GAIN = 0.005
+"""IoU by which a click has to better a mask for a person to see that it did."""
 SIZES = {"small": 32**2, "medium": 96**2}
 """Upper bounds of phase 1's mask area, pixels; what is larger is large (COCO's bounds)."""
 
@@ -69,13 +74,17 @@ class Way:
 
     quality   IoU at which a frame is left alone, 0 to 1
     clicks    most on one frame
+    patience  clicks in a row that may gain nothing, on one frame
+    margin    IoU beyond what is needed that clicks with memory are to reach, 0 to 1
     stricter  qualities tried next where a phase stays below phase 1's J&F
     times     seconds for locating an object, a click, and looking through the video (the paper's, appendix)
     """
 
     quality: float = 0.85
     clicks: int = 8
-    stricter: tuple[float, ...] = (0.9, 0.94, 0.97)
+    patience: int = 2
+    margin: float = 0.03
+    stricter: tuple[float, ...] = (0.87, 0.89, 0.91, 0.93, 0.95, 0.97)
     times: Annotator = field(default_factory=Annotator)
 
 
@@ -157,15 +166,15 @@ def _draw(session: Any, true: Mask, way: Way) -> Drawing:
     """Click on a picture until the object is good enough; the best answer on the way is kept."""
     array = true.to_array()
     answer = session.segment(clicks=[centre_click(array)])
-    best, used = answer.best, 1
-    while best.iou(true) < way.quality and used < way.clicks:
+    best, used, vain = answer.best, 1, 0
+    while best.iou(true) < way.quality and used < way.clicks and vain < way.patience:
         mend = telling_correction(answer.best.to_array(), array)
         if mend is None:
             break
         answer = answer.refine(clicks=[mend.as_click()])
-        used += 1
-        if answer.best.iou(true) > best.iou(true):
-            best = answer.best
+        used, vain = used + 1, vain + 1
+        if answer.best.iou(true) > best.iou(true) + GAIN:
+            best, vain = answer.best, 0
     return Drawing(best, used)
 
 
@@ -202,12 +211,38 @@ def _masks_propagated(
 def _clicks_with_memory(
     session: VideoSession, truth: Truth, drawings: Drawings, way: Way, quality: float
 ) -> Any:
-    def click(session: VideoSession, frame: int, object_id: int, shown: Mask | None) -> int:
-        true = truth.mask(object_id, frame)
-        return correct(session, frame, object_id, true, shown, way.clicks, enough=quality)
-
     bar = _bar(truth, drawings, quality)
+
+    def click(session: VideoSession, frame: int, object_id: int, shown: Mask | None) -> int:
+        enough = bar(object_id, frame) + way.margin
+        return _mend(session, frame, object_id, truth.mask(object_id, frame), shown, way, enough)
+
     return online_pass(session, truth, way.times, len(truth.names), mend=click, bar=bar)
+
+
+def _mend(
+    session: VideoSession, frame: int, object_id: int, true: Mask, shown: Mask | None, way: Way, enough: float
+) -> int:
+    """Click in the video until the frame is good enough; returns how many clicks that took."""
+    array = true.to_array()
+    answer, used, vain = shown, 0, 0
+    best = -1.0 if shown is None else shown.iou(true)
+    while best < enough and used < way.clicks and vain < way.patience:
+        click = centre_click(array) if answer is None else _telling(answer, array)
+        if click is None:
+            break
+        answer = session.prompt(frame, object_id, clicks=[click]).mask
+        used, vain = used + 1, vain + 1
+        if answer.iou(true) > best + GAIN:
+            best, vain = answer.iou(true), 0
+    for _ in range(vain):
+        session.undo()
+    return used
+
+
+def _telling(answer: Mask, true: np.ndarray) -> Click | None:
+    found = telling_correction(answer.to_array(), true)
+    return None if found is None else found.as_click()
 
 
 def _row(truth: Truth, masks: Masks, by_hand: Masks, quality: float) -> dict[str, Any]:

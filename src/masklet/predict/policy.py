@@ -18,6 +18,9 @@ class TrackingPolicy:
     """Which frames are read."""
     exclusive: bool = True
     """A pixel belongs to one object at most: settled over all objects before they are remembered."""
+    continuity: float = 0.2
+    """What place and shape count, beside predicted IoU, in the choice among an object's candidates on a
+    tracked frame, 0 to 1 (see `continuity`); 0 takes the best predicted IoU, as SAM 2 does."""
     corrections_stay: bool = True
     """A prompt on a tracked frame makes it a prompted frame. In SAM 2 it stays a recent frame, and the
     next propagation that passes overwrites it."""
@@ -44,6 +47,9 @@ class TrackingPolicy:
             if getattr(self, name) < least:
                 raise ConfigError(f"tracking {name} is {getattr(self, name)}; it must be at least {least}")
 
+        if not 0 <= self.continuity <= 1:
+            raise ConfigError(f"tracking continuity is {self.continuity}; give a number from 0 to 1")
+
     def needs_memory(self, prior: np.ndarray | None) -> bool:
         """Whether clicks that refine this answer (logits, or None) see the frame through memory."""
         return self.refine_with_memory or prior is None or not bool((prior > 0).any())
@@ -54,6 +60,7 @@ class TrackingPolicy:
         return cls(
             memory=MemoryPolicy.sam2(),
             exclusive=False,
+            continuity=0,
             corrections_stay=False,
             two_sweeps=False,
             fill_holes=0,

@@ -19,6 +19,7 @@ from masklet.engine.protocol import (
 )
 from masklet.memory import MemoryBank, MemoryEntry, Reading
 from masklet.predict.answer import Answer, answer_of
+from masklet.predict.continuity import choose, expected
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.postprocess import separate
 
@@ -72,7 +73,10 @@ def track(
         for ids in _chunks(members, policy.batch):
             conditioned = engine.condition(features, gather(reading, [banks[i] for i in ids]))
             candidates = engine.decode(conditioned, PromptBatch.none(len(ids)), multimask=True)
-            answers.update({i: answer_of(candidates, row) for row, i in enumerate(ids)})
+            for row, i in enumerate(ids):
+                where = expected(banks[i], t, reverse=reverse) if policy.continuity else None
+                choice = choose(candidates.logits[row], candidates.iou[row], where, policy.continuity)
+                answers[i] = answer_of(candidates, row, choice)
     return {i: answers[i] for i in banks if i in answers}
 
 

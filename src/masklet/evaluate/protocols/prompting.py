@@ -69,13 +69,11 @@ def correct(
     true: Mask,
     answer: Mask | None,
     clicks: int,
-    enough: float = 1.0,
 ) -> int:
     """Click up to `clicks` times on one frame, each time where the answer is most wrong.
 
     answer    what the session shows now; None when it shows nothing, and the first click goes to the
               object's middle
-    enough    IoU at which the answer is left as it is, 0 to 1
     returns   how many clicks were needed; fewer when nothing is wrong any more
     """
     truth = true.to_array()
@@ -85,7 +83,7 @@ def correct(
             positive = True
         else:
             mend = telling_correction(answer.to_array(), truth)
-            if mend is None or (enough < 1 and answer.iou(true) >= enough):
+            if mend is None:
                 return used
             x, y, positive = mend.x, mend.y, mend.positive
         answer = session.prompt(frame, object_id, clicks=[(x, y, positive)]).mask
