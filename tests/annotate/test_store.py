@@ -136,6 +136,13 @@ def test_masks_come_back_as_they_went_in(project: Project, make_video, add_maskl
     assert masklets.get(project, entry.id).doubt > entry.doubt
 
 
+def test_masks_of_some_frames_are_read_alone(small: Project, make_video, add_masklet) -> None:
+    small.add_video(make_video())
+    entry = add_masklet(small)
+    assert list(masklets.masks(small, entry.id, range(2, 4))) == [2, 3]
+    assert list(masklets.masks(small, entry.id, range(4, 100))) == [4, 5]
+
+
 def test_numbers_count_up_and_are_not_given_twice(project: Project, make_video, add_masklet) -> None:
     project.add_video(make_video())
     assert [add_masklet(project).number for _ in range(2)] == [1, 2]

@@ -155,6 +155,21 @@ def test_verdicts_are_checked(filled: Project, given: str, reasons: tuple, messa
     assert verify.reviews(filled) == ()
 
 
+def test_who_comes_back_finds_what_is_in_hand(filled: Project, clock) -> None:
+    task = tasks.claim(filled, "rita", "verify")
+    assert task is not None
+    assert tasks.in_hand(filled, task.entry.id, "rita", "verify") == task
+    with pytest.raises(ProjectError, match="held by rita now"):
+        tasks.in_hand(filled, task.entry.id, "rolf", "verify")
+    with pytest.raises(ProjectError, match="may not annotate"):
+        tasks.in_hand(filled, task.entry.id, "rita", "annotate")
+    clock.now += 2 * tasks.LEASE
+    assert tasks.in_hand(filled, task.entry.id, "rita", "verify").expires < clock.now  # and nobody took it
+    tasks.release(filled, task.entry.id, "rita")
+    with pytest.raises(ProjectError, match="not yours to verify any more; claim it again"):
+        tasks.in_hand(filled, task.entry.id, "rita", "verify")
+
+
 def test_a_second_opinion_overrules_and_is_somebody_elses(filled: Project) -> None:
     verdict(filled, "rita", 1)
     verdict(filled, "rita", 2)

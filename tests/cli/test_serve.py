@@ -52,12 +52,13 @@ def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
         "--workers", "3", "--gallery", tmp_path / "gallery", "--store", tmp_path / "store",
         "--token", "geheim", "--origin", "https://studio.example", "--max-upload", "1",
         "--max-store", "2", "--max-live", "5", "--no-browser", "--log-json", "--engine", "torch",
-        "--input-size", "320",
+        "--input-size", "320", "--project", tmp_path / "birds", "--project", tmp_path / "cars",
     )  # fmt: skip
     assert done.code == 0, done.err
     ((settings, loads, options),) = served
     assert (settings.host, settings.port, settings.token) == ("0.0.0.0", 9000, "geheim")
     assert (settings.gallery, settings.store) == (tmp_path / "gallery", tmp_path / "store")
+    assert settings.projects == (tmp_path / "birds", tmp_path / "cars")
     assert settings.origins == ("https://studio.example",)
     limits = settings.limits
     assert (limits.upload_bytes, limits.store_bytes, limits.live) == (2**30, 2 * 2**30, 5)
@@ -87,6 +88,13 @@ def test_others_need_a_token(cli, served) -> None:
     done = cli("serve", "--host", "0.0.0.0")
     assert (done.code, served) == (2, [])
     assert "--token" in done.complaint
+
+
+def test_a_folder_that_is_no_project_is_told_in_one_line(cli, tmp_path: Path) -> None:
+    nothing = tmp_path / "nothing"
+    done = cli("serve", "--project", nothing, "--store", tmp_path / "store", "--port", "0", "--no-browser")
+    assert done.code == 1
+    assert f"{nothing} is no project; make one with `masklet annotate {nothing} init`" in done.complaint
 
 
 def test_too_many_devices_are_refused(cli, served) -> None:

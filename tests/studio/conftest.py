@@ -95,8 +95,14 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(browser: Browser, tmp_path: Path, gallery: Path) -> Iterator[Running]:
-    running = Running(tmp_path / "store", gallery)
+def options() -> dict[str, Any]:
+    """Further settings of the server; a module that needs some says so itself."""
+    return {}
+
+
+@pytest.fixture
+def server(browser: Browser, tmp_path: Path, gallery: Path, options: dict[str, Any]) -> Iterator[Running]:
+    running = Running(tmp_path / "store", gallery, **options)
     running.start()
     yield running
     running.stop()

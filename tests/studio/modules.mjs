@@ -8,6 +8,8 @@ import { fitted, toPicture, toScreen, zoomed } from "./core/view.js";
 import { createOutbox } from "./net/outbox.js";
 import { changedFrames } from "./act/sync.js";
 import { isNews } from "./act/tracking.js";
+import { createAttention } from "./project/attention.js";
+import { makeReviewCommands } from "./project/commands.js";
 import { caps, makeCommands } from "./ui/commands.js";
 
 const signed = (points) => {
@@ -78,8 +80,19 @@ const answers = {
   keys() {
     globalThis.navigator ??= { platform: "" };
     const act = new Proxy({}, { get: (_, name) => () => name });
-    const commands = [...makeCommands({ act, store: { state: {}, set() {} }, view: act }).values()];
-    return commands.map(({ name, label, keys }) => ({ name, label, keys, caps: keys.map(caps) }));
+    const page = { act, store: { state: {}, set() {} }, view: act };
+    const told = (commands) => [...commands.values()].map(({ name, label, keys }) => ({ name, label, keys, caps: keys.map(caps) }));
+    return [told(makeCommands(page)), told(makeReviewCommands(page, page))];
+  },
+  attention(moments) {
+    let now = 0;
+    const attention = createAttention(() => now);
+    attention.begin();
+    for (const moment of moments) {
+      now = moment;
+      attention.note();
+    }
+    return attention.seconds();
   },
 };
 

@@ -178,11 +178,15 @@ def test_only_frames_whose_prompts_changed_are_fetched_again(ask: Asking) -> Non
 
 
 def test_every_command_has_a_key_of_its_own(ask: Asking) -> None:
-    commands = ask("keys")
-    keys = [key for command in commands for key in command["keys"]]
-    assert len(keys) == len(set(keys))
-    assert all(command["keys"] for command in commands)
-    assert all(cap for command in commands for caps in command["caps"] for cap in caps)
+    for commands in ask("keys"):  # of the studio, of the review screen
+        keys = [key for command in commands for key in command["keys"]]
+        assert len(keys) == len(set(keys))
+        assert all(command["keys"] for command in commands)
+        assert all(cap for command in commands for caps in command["caps"] for cap in caps)
+
+
+def test_a_pause_counts_for_two_minutes_at_most(ask: Asking) -> None:
+    assert ask("attention", [5, 20, 1000, 1010]) == 5 + 15 + 120 + 10
 
 
 def test_the_end_of_a_run_is_final(ask: Asking) -> None:

@@ -160,8 +160,11 @@ def entry_of(row: Any) -> Entry:
     )
 
 
-def masks(project: Project, masklet_id: int) -> dict[int, Kept]:
-    """Frame → mask, sorted; frames nobody looked at are missing, an empty mask says "not here"."""
+def masks(project: Project, masklet_id: int, frames: range | None = None) -> dict[int, Kept]:
+    """Frame → mask, sorted; frames nobody looked at are missing, an empty mask says "not here".
+
+    frames   those asked for, one after another; None for all
+    """
     table = schema.mask
     query = (
         sa.select(table, schema.video.c.height, schema.video.c.width)
@@ -170,6 +173,8 @@ def masks(project: Project, masklet_id: int) -> dict[int, Kept]:
         .where(table.c.masklet_id == masklet_id)
         .order_by(table.c.frame)
     )
+    if frames is not None:
+        query = query.where(table.c.frame >= frames.start, table.c.frame < frames.stop)
     rows = project.database.read(lambda c: c.execute(query).all())
     return {
         r.frame: Kept(Mask(bytes(r.counts), r.height, r.width), r.iou, r.occlusion, r.prompted) for r in rows

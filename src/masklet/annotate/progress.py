@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from masklet.annotate import journal, masklets, tasks, verify
+import sqlalchemy as sa
+
+from masklet.annotate import journal, masklets, schema, tasks, verify
 from masklet.annotate.project import Project
 from masklet.annotate.records import PHASES, STATUSES, Event
 from masklet.annotate.verify import Agreement
@@ -78,6 +80,14 @@ def standing(project: Project) -> Standing:
         agreement=verify.agreement(reviews),
         held=tasks.held(project),
     )
+
+
+def counts(project: Project) -> dict[str, int]:
+    """Status → masklets, without looking at what happened: quick, for lists of projects."""
+    table = schema.masklet
+    query = sa.select(table.c.status, sa.func.count().label("many")).group_by(table.c.status)
+    found = {row.status: int(row.many) for row in project.database.read(lambda c: c.execute(query).all())}
+    return {status: found.get(status, 0) for status in STATUSES}
 
 
 def effort_of(events: tuple[Event, ...] | list[Event], frames: Mapping[int, int]) -> Effort:

@@ -58,6 +58,27 @@ def renew(project: Project, task: Task, lease: float = LEASE) -> float:
     return expires
 
 
+def in_hand(project: Project, masklet: int, person: str, duty: str) -> Task:
+    """The task that a person holds, for whoever comes back to it without having kept it.
+
+    One whose lease ran out counts until somebody else takes it.
+    raises   ProjectError when the role does not allow it any more, or the person does not hold it
+    """
+    who = _allowed(project, person, duty)
+    table = schema.lease
+    query = sa.select(table.c.expires).where(
+        table.c.masklet_id == masklet, table.c.person_id == who.id, table.c.duty == duty
+    )
+    expires = project.database.read(lambda c: c.execute(query).scalar())
+    entry = get(project, masklet)
+    if expires is None:
+        holder = held(project).get(masklet)
+        if holder is not None and holder[0] != who.name:
+            raise ProjectError(f"masklet {masklet} is held by {holder[0]} now; take another one")
+        raise ProjectError(f"masklet {masklet} is not yours to {duty} any more; claim it again")
+    return Task(entry, duty, who.name, expires, last_reasons(project, masklet))  # type: ignore[arg-type]
+
+
 def release(project: Project, masklet: int, person: str) -> None:
     """Give a task back; nothing happens when the person does not hold it."""
     who = project.person(person)

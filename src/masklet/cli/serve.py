@@ -45,6 +45,14 @@ def serve(
         Path | None,
         typer.Option("--gallery", help="A folder of videos and photos that everybody may open."),
     ] = None,
+    project: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--project",
+            metavar="DIR",
+            help="A project of `masklet annotate`, to be reviewed in the studio; repeatable.",
+        ),
+    ] = None,
     store: Annotated[
         Path | None,
         typer.Option(
@@ -103,6 +111,7 @@ def serve(
     settings = Settings(
         store=(store or Path(os.environ.get(STORE_VARIABLE) or "~/.masklet")).expanduser().absolute(),
         gallery=gallery,
+        projects=tuple(project or ()),
         host=host,
         port=port,
         token=token,

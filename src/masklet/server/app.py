@@ -18,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import masklet
 from masklet.errors import MaskletError
-from masklet.server import routes_exports, routes_sessions, routes_videos, sagemaker
+from masklet.server import routes_exports, routes_projects, routes_sessions, routes_videos, sagemaker
 from masklet.server.exporting import FORMATS
 from masklet.server.guard import COOKIE, Guard
 from masklet.server.metrics import Metrics
@@ -50,7 +50,7 @@ def create_app(studio: Studio) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unforeseen)
-    for part in (routes_videos, routes_sessions, routes_exports, sagemaker):
+    for part in (routes_videos, routes_sessions, routes_exports, routes_projects, sagemaker):
         app.include_router(part.router)
     app.add_api_route("/api/info", _info, tags=["server"])
     app.add_api_route("/healthz", _healthz, tags=["server"])

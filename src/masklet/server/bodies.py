@@ -99,6 +99,23 @@ class TrackBody(Body):
         return RunRequest(self.direction, self.start, self.stop, self.limit)
 
 
+class PersonBody(Body):
+    person: Name
+
+
+class TaskBody(PersonBody):
+    duty: Literal["verify"] = "verify"
+    second: bool = False
+    masklet: Annotated[int, Field(ge=1)] | None = None
+
+
+class VerdictBody(PersonBody):
+    verdict: Annotated[str, Field(max_length=40)]
+    reasons: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=20)] = []
+    words: Annotated[str, Field(max_length=2000)] = ""
+    seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 0.0
+
+
 class EffectBody(Body):
     kind: str = "none"
     strength: Annotated[float, Field(ge=0, le=1)] = 0.5

@@ -1,4 +1,7 @@
-"""The videos and photos a server has: uploads and the gallery. No name a client gives becomes a path."""
+"""The videos and photos a server has: uploads, the gallery, videos of projects.
+
+No name that a client gives becomes a path.
+"""
 
 from __future__ import annotations
 
@@ -123,10 +126,22 @@ class Library:
     def open_from_gallery(self, key: str) -> tuple[VideoRecord, bool]:
         """The video of a gallery file, and whether it was opened for the first time."""
         file = self.gallery_file(key)
-        known = [r for r in self._records.videos(gallery=key) if r.facts["bytes"] == file.stat().st_size]
-        if known:
-            return known[0], False
-        return self._add(secrets.token_hex(8), file.resolve(), file.name, key), True
+        known = self.known(key, file)
+        if known is not None:
+            return known, False
+        return self.adopt(key, file, file.name), True
+
+    def known(self, origin: str, file: Path) -> VideoRecord | None:
+        """The video of a file that stays where it is, unless it was never opened or is another one now.
+
+        origin   where it comes from: its key in the gallery, or of a project's video
+        """
+        found = self._records.videos(gallery=origin)
+        return next((r for r in found if r.facts["bytes"] == file.stat().st_size), None)
+
+    def adopt(self, origin: str, file: Path, name: str) -> VideoRecord:
+        """Know a file, or a folder of pictures, as a video and leave it where it is."""
+        return self._add(secrets.token_hex(8), file.resolve(), name, origin)
 
     # ── use ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -143,7 +158,7 @@ class Library:
         return SharedFrames(self.open(record), record.id, self._recent)
 
     def remove(self, video_id: str) -> None:
-        """Forget a video; its file goes too, unless it belongs to the gallery."""
+        """Forget a video; its file goes too, unless it belongs to the gallery or a project."""
         record = self._records.video(video_id)
         self._recent.forget(video_id)
         self._records.drop_video(video_id)

@@ -8,6 +8,7 @@ from masklet.errors import (
     ConfigError,
     MaskError,
     MaskletError,
+    ProjectError,
     PromptError,
     SessionError,
     UnknownFrameError,
@@ -23,6 +24,7 @@ STATUS = {
     "object": 404,
     "missing": 404,
     "session": 409,
+    "project": 409,
     "superseded": 409,
     "video": 415,
     "too_large": 413,
@@ -46,6 +48,7 @@ _CODES: tuple[tuple[type[MaskletError], str], ...] = (
     (UnknownObjectError, "object"),
     (VideoError, "video"),
     (SessionError, "session"),
+    (ProjectError, "project"),
 )
 
 

@@ -39,7 +39,7 @@ _VIDEOS = Table(
     _TABLES,
     Column("id", String, primary_key=True),
     Column("file", String, nullable=False),  # path; ours, never a client's
-    Column("gallery", String),  # key in the gallery; None for an upload
+    Column("gallery", String),  # key in the gallery, or of a project's video; None for an upload
     Column("facts", Text, nullable=False),
     Column("created", String, nullable=False),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,6 +11,7 @@ from fastapi.responses import FileResponse
 
 from masklet.server.library import video_json
 from masklet.server.pictures import FORMATS, encoded
+from masklet.server.problems import Refusal
 from masklet.server.reaching import TheStudio
 from masklet.video.source import open_source
 
@@ -45,7 +47,7 @@ def get_video(video_id: str, studio: TheStudio) -> dict[str, Any]:
 
 @router.delete("/videos/{video_id}", status_code=204)
 def delete_video(video_id: str, studio: TheStudio) -> None:
-    """Delete a video, its sessions and their work. A gallery's file stays."""
+    """Delete a video, its sessions and their work. A gallery's or a project's file stays."""
     studio.delete_video(video_id)
 
 
@@ -80,9 +82,10 @@ def get_times(video_id: str, studio: TheStudio) -> dict[str, Any]:
 @router.get("/videos/{video_id}/file", response_class=FileResponse)
 def get_file(video_id: str, studio: TheStudio) -> FileResponse:
     """The stored file; parts of it by Range."""
-    return FileResponse(
-        studio.records.video(video_id).file, headers={"cache-control": "private, max-age=3600"}
-    )
+    record = studio.records.video(video_id)
+    if Path(record.file).is_dir():
+        raise Refusal("missing", f"{record.facts['name']} is a folder of pictures; fetch its frames")
+    return FileResponse(record.file, headers={"cache-control": "private, max-age=3600"})
 
 
 @router.get("/gallery", tags=["gallery"])

@@ -36,7 +36,8 @@ def serve(
     browser   open the page when the server answers
     log_json  log for machines, every request too, instead of warnings for people
     say       told the address once it listens
-    raises    ConfigError when the port is taken; MissingExtraError without the extra `server`
+    raises    ConfigError when the port is taken; MissingExtraError without the extra `server`;
+              ProjectError for a folder that is no project
     """
     try:
         import uvicorn
@@ -49,7 +50,11 @@ def serve(
     configure("info" if log_json else log_level, as_json=log_json)
     listener = _listener(settings.host, settings.port)
     port = listener.getsockname()[1]
-    app = create_app(Studio(settings, loads))
+    try:
+        app = create_app(Studio(settings, loads))
+    except BaseException:  # a folder that is no project, a store that cannot be written
+        listener.close()
+        raise
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -55,6 +55,7 @@ class Settings:
 
     store     folder of the database, uploads, work and exports; made when it is not there
     gallery   folder whose videos and pictures everybody may open, or None
+    projects  folders of annotation projects, which people review here
     host, port   where it listens
     token     what a client must show; needed when the host is not this machine alone
     origins   other sites whose pages may use the server ("https://studio.example.org")
@@ -65,6 +66,7 @@ class Settings:
 
     store: Path
     gallery: Path | None = None
+    projects: tuple[Path, ...] = ()
     host: str = "127.0.0.1"
     port: int = 7860
     token: str | None = None

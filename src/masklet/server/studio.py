@@ -1,4 +1,4 @@
-"""Everything a server is, without HTTP: store, library, models, sessions, exports."""
+"""Everything a server is, without HTTP: store, library, projects, models, sessions, exports."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from masklet.server.live import LiveSession
 from masklet.server.objects import LONGEST_NAME
 from masklet.server.pictures import Pictures
 from masklet.server.problems import Refusal
+from masklet.server.projects import Projects
 from masklet.server.records import Records
 from masklet.server.scheduler import Scheduler
 from masklet.server.settings import Settings
@@ -45,6 +46,7 @@ class Studio:
         settings.store.mkdir(parents=True, exist_ok=True)
         self.records = Records(settings.store / "masklet.sqlite")
         self.library = Library(settings, self.records)
+        self.projects = Projects(settings.projects, self.library)
         self.pictures = Pictures(self.library, self.records)
         self.scheduler = Scheduler(loads)
         self.exports = ExportJobs(settings, self.library)
@@ -194,4 +196,5 @@ class Studio:
                 live.discard()
         self.scheduler.close(timeout=DRAIN_S)
         self.pictures.close()
+        self.projects.close()
         self.records.close()

@@ -30,6 +30,7 @@ export function opening(app) {
   async function enter(sid) {
     const session = await api.session(sid);
     leave();
+    app.act.leaveProject();
     const { video } = session;
     app.frames = createFrames(video, {
       onFrame(frame) {
@@ -107,13 +108,14 @@ export function opening(app) {
 
   async function home() {
     leave();
+    app.act.leaveProject();
     history.replaceState(null, "", location.pathname);
     document.title = "masklet";
     store.set({ phase: "home", problem: null });
     try {
-      const [{ sessions }, { videos }, { items }] = await Promise.all([api.sessions(), api.videos(), api.gallery()]);
+      const [{ sessions }, { videos }, { items }, { projects }] = await Promise.all([api.sessions(), api.videos(), api.gallery(), api.projects()]);
       const known = new Map(videos.map((video) => [video.id, video]));
-      store.set({ sessions: sessions.map((one) => ({ ...one, video: known.get(one.video) })).filter((one) => one.video), gallery: items });
+      store.set({ sessions: sessions.map((one) => ({ ...one, video: known.get(one.video) })).filter((one) => one.video), gallery: items, projects });
     } catch (error) {
       failed(error);
     }
@@ -124,8 +126,12 @@ export function opening(app) {
     else store.set({ phase: "home", problem: error.message });
   }
 
+  // Links within the page ("skip to the picture") change the address too, and lead nowhere else.
+  addEventListener("hashchange", () => store.state.info && /^(#[sp]\/.*)?$/.test(location.hash) && arrive());
+
   return {
     home,
+    leaveWork: leave,
     enter: (sid) => guarded("your work", () => enter(sid)),
     openGallery: (key, name) => guarded(name, async () => start(await api.openGallery(key))),
     cancelOpening: () => stop?.abort(),
@@ -153,7 +159,6 @@ export function opening(app) {
     },
     /** The first screen: the work named in the address, or the start. */
     async begin() {
-      const sid = location.hash.match(/^#s\/([\w-]+)$/)?.[1];
       try {
         store.set({ info: await api.info() });
       } catch (error) {
@@ -163,15 +168,23 @@ export function opening(app) {
         }
         return failed(error);
       }
-      if (!sid) return home();
-      await guarded("your work", () => enter(sid));
-      if (store.state.phase !== "open") {
-        const { problem } = store.state;
-        await home();
-        store.set({ problem });
-      }
+      await arrive();
     },
   };
+
+  /** Go where the address says. */
+  async function arrive() {
+    if (await app.act.arriveAtProject(location.hash)) return;
+    const sid = location.hash.match(/^#s\/([\w-]+)$/)?.[1];
+    if (!sid) return home();
+    if (sid === store.state.session?.id) return;
+    await guarded("your work", () => enter(sid));
+    if (store.state.phase !== "open") {
+      const { problem } = store.state;
+      await home();
+      store.set({ problem });
+    }
+  }
 
   async function restore(file) {
     const { video } = store.state;

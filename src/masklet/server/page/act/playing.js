@@ -7,6 +7,7 @@ const AHEAD = 14; // frames fetched ahead of the playhead
 const BEHIND = 8; // tracked frames that may wait to be shown before some are left out
 const COMING = 4; // of these, how many have their pictures on the way
 const SOFT = 0.8; // of the height that would be sharp, for pictures that pass by
+const SEEN = 30; // pictures a second that are asked for at most: played faster, some are left out
 const PATIENCE = 250; // milliseconds the clock runs on without a picture before it waits
 
 export function playing(app) {
@@ -16,6 +17,7 @@ export function playing(app) {
   let trail = []; // tracked frames that are still to be shown, in the order they came
   let way = 1; // where tracking goes: 1 forward, -1 backward
   let stepping = false;
+  let round = 0; // where this time round began: one later each time, so that every frame is seen
 
   const time = (frame) => {
     const { times, video } = store.state;
@@ -33,6 +35,12 @@ export function playing(app) {
     return low;
   }
 
+  /** How many frames playing goes on by: at twice the speed every other picture is enough. */
+  const stride = () => {
+    const { speed = 1, video } = store.state;
+    return speed > 1 ? Math.max(1, Math.round((speed * (video.rate || 25)) / SEEN)) : 1;
+  };
+
   /** Ask for the pictures that are needed now and soon. */
   function wish() {
     const { video, view, frame, playing: isPlaying, follow, run } = store.state;
@@ -47,7 +55,11 @@ export function playing(app) {
       list.push(...coming.map((tracked) => ({ frame: tracked, height: small })));
     }
     const ahead = isPlaying ? AHEAD : moving ? 0 : 3;
-    for (let n = 1; n <= ahead; n++) list.push({ frame: frame + n, height: small });
+    const by = isPlaying ? stride() : 1;
+    for (let n = 1, next = frame + by; n <= ahead; n++, next += by) {
+      if (isPlaying && store.state.loops && next >= video.frames) next = (round + 1) % by;
+      list.push({ frame: next, height: small });
+    }
     if (!moving) list.push({ frame: frame - 1, height: small });
     // Once the picture stands still, and only then, it is fetched as sharp as it can be seen.
     if (!moving && full > small) list.splice(1, 0, { frame, height: full });
@@ -111,8 +123,9 @@ export function playing(app) {
   function tick(now) {
     if (!store.state.playing) return;
     const { frame, video } = store.state;
-    const waits = !app.frames.has(Math.min(frame + 1, video.frames - 1)) && now - clock.fresh > PATIENCE;
-    if (!waits) clock.seconds += (now - clock.at) / 1000;
+    const by = stride();
+    const lacks = !Array.from({ length: by }, (_, n) => Math.min(frame + 1 + n, video.frames - 1)).some(app.frames.has);
+    if (!lacks || now - clock.fresh <= PATIENCE) clock.seconds += ((now - clock.at) / 1000) * (store.state.speed ?? 1);
     clock.at = now;
     const target = frameAt(clock.seconds);
     let best = frame;
@@ -122,8 +135,13 @@ export function playing(app) {
       go(best, { byPlayer: true });
     }
     const end = clock.seconds >= time(video.frames - 1) + 1 / (video.rate || 25);
-    if (end && best >= video.frames - 1) return pause();
-    if (target - best > 8) clock.seconds = time(best + 8);
+    if (end && best + by > video.frames - 1) {
+      if (!store.state.loops) return pause();
+      round = (round + 1) % by;
+      go(round, { byPlayer: true });
+      clock.seconds = time(round);
+    }
+    if (target - best > 8 * by) clock.seconds = time(best + 8 * by);
     if (sound && !sound.paused && Math.abs(sound.currentTime - clock.seconds) > 0.25) sound.currentTime = clock.seconds;
     clock.request = requestAnimationFrame(tick);
   }

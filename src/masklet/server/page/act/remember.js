@@ -1,4 +1,4 @@
-// What this browser remembers: the look, the theme, and each work's effects.
+// What this browser remembers: the look, the theme, each work's effects, who somebody is in a project.
 
 const LOOK = "masklet.look";
 
@@ -28,6 +28,8 @@ function write(key, value) {
 
 export const loadLook = () => ({ ...firstLook, ...read(LOOK) });
 export const loadEffects = (sid) => read(`masklet.effects.${sid}`);
+export const loadPerson = (project) => read(`masklet.person.${project}`);
+export const savePerson = (project, name) => write(`masklet.person.${project}`, name);
 export const loadTheme = () => read("masklet.theme");
 export const saveTheme = (theme) => write("masklet.theme", theme);
 

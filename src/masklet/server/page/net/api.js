@@ -11,11 +11,11 @@ export class ApiError extends Error {
   }
 }
 
-async function ask(method, path, { json, body, signal, answer = "json" } = {}) {
+async function ask(method, path, { json, body, signal, answer = "json", keepalive = false } = {}) {
   const headers = json === undefined ? {} : { "Content-Type": "application/json" };
   let response;
   try {
-    response = await fetch(path, { method, headers, signal, body: json === undefined ? body : JSON.stringify(json) });
+    response = await fetch(path, { method, headers, signal, keepalive, body: json === undefined ? body : JSON.stringify(json) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("offline", "The server does not answer", 0);
@@ -76,6 +76,18 @@ export const createExport = (sid, job) => ask("POST", `${at(sid)}/exports`, { js
 export const exports = (sid) => ask("GET", `${at(sid)}/exports`);
 export const exportFile = (id) => `/api/exports/${id}/file`;
 export const dropExport = (id) => ask("DELETE", `/api/exports/${id}`);
+
+const projectAt = (key) => `/api/projects/${encodeURIComponent(key)}`;
+const task = (key, masklet, verb) => `${projectAt(key)}/tasks/${masklet}/${verb}`;
+export const projects = () => ask("GET", "/api/projects");
+export const project = (key) => ask("GET", `${projectAt(key)}${query({ ahead: -new Date().getTimezoneOffset() })}`);
+export const projectPicture = (key, video) => `${projectAt(key)}/videos/${video}/thumbnail`;
+export const claimTask = (key, wanted) => ask("POST", `${projectAt(key)}/tasks`, { json: wanted });
+export const renewTask = (key, masklet, person) => ask("POST", task(key, masklet, "renew"), { json: { person } });
+// These two arrive although the page is being left.
+export const releaseTask = (key, masklet, person) => ask("POST", task(key, masklet, "release"), { json: { person }, keepalive: true });
+export const judge = (key, masklet, verdict) => ask("POST", task(key, masklet, "verdict"), { json: verdict, keepalive: true });
+export const maskletMasks = (key, masklet, range) => ask("GET", `${projectAt(key)}/masklets/${masklet}/masks${query(range)}`, { answer: "bytes" });
 
 /** Send a file as a new video; `onProgress` gets 0…1. Aborts with `signal`. */
 export function upload(file, onProgress, signal) {

@@ -10,7 +10,7 @@ export function mountBar(app) {
   const undo = commandButton(app, "undo", { cls: "quiet" });
   const redo = commandButton(app, "redo", { cls: "quiet" });
   tools.append(undo, redo, commandButton(app, "theme", { cls: "quiet" }), commandButton(app, "help", { cls: "quiet" }));
-  document.getElementById("home-button").addEventListener("click", () => store.state.phase === "open" && act.home());
+  document.getElementById("home-button").addEventListener("click", () => ["open", "project", "review"].includes(store.state.phase) && act.home());
 
   const exporting = document.getElementById("export-button");
   exporting.append(icon("export"), "Export");

@@ -72,12 +72,11 @@ export function makeCommands(app) {
     ["Work", "help", "All keys", ["?"], () => act.openHelp(), "help"],
     ["Work", "escape", "Cancel what is going on, deselect", ["Escape"], () => act.escape()],
   ];
-  const commands = new Map();
-  for (const [group, name, label, keys, run, icon] of list) {
-    commands.set(name, { group, name, label, keys, run, icon });
-  }
-  return commands;
+  return commandMap(list);
 }
+
+/** [group, name, label, keys, run, icon] of each → commands by name. */
+export const commandMap = (list) => new Map(list.map(([group, name, label, keys, run, icon]) => [name, { group, name, label, keys, run, icon }]));
 
 const NAMES = {
   " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Delete: "Del", Backspace: "⌫",

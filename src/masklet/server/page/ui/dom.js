@@ -15,15 +15,15 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
-export function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `icons.svg#${name}`);
-  svg.append(use);
-  return svg;
+/** A part of a drawing: s("rect", { x: 0 }, children…). */
+export function s(tag, props = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(props)) element.setAttribute(name, value);
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
 }
+
+export const icon = (name) => s("svg", { class: "icon", "aria-hidden": "true" }, s("use", { href: `icons.svg#${name}` }));
 
 export function setIcon(button, name) {
   button.querySelector("use")?.setAttribute("href", `icons.svg#${name}`);

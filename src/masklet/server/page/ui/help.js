@@ -18,8 +18,9 @@ const ON_THE_PICTURE = [
 
 export function mountHelp(app) {
   app.act.openHelp = () => {
+    const review = app.store.state.phase === "review";
     const groups = new Map();
-    for (const command of app.commands.values()) {
+    for (const command of (review ? app.desk.commands : app.commands).values()) {
       if (!groups.has(command.group)) groups.set(command.group, []);
       groups.get(command.group).push(command);
     }
@@ -32,7 +33,8 @@ export function mountHelp(app) {
         h("dl", {}, commands.filter((command) => command.label).flatMap((command) => [h("dt", {}, command.label), h("dd", {}, keysOf(app, command))])),
       ),
     );
-    dialog("Keys", h("div", { class: "keys" }, byHand("Mouse, pen and fingers", BY_HAND), byHand("When the picture has the focus", ON_THE_PICTURE), sections), { wide: 760 });
+    const more = review ? [byHand("While a reason is chosen", [["Reasons", "1 … 8"]])] : [byHand("Mouse, pen and fingers", BY_HAND), byHand("When the picture has the focus", ON_THE_PICTURE)];
+    dialog("Keys", h("div", { class: "keys" }, more, sections), { wide: 760 });
   };
 }
 

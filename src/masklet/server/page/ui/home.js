@@ -2,17 +2,18 @@
 
 import { frameAddress, galleryPicture } from "../net/api.js";
 import { ago, bytes, count } from "../core/words.js";
+import { projectCards } from "../project/cards.js";
 import { h, icon } from "./dom.js";
 
 export function mountHome(app) {
   const { store, act } = app;
   const home = document.getElementById("home");
-  store.watch(["phase", "sessions", "gallery", "opening", "problem", "info"], (state) => {
+  store.watch(["phase", "sessions", "gallery", "projects", "opening", "problem", "info"], (state) => {
     home.hidden = !["home", "gate"].includes(state.phase);
     document.getElementById("studio").hidden = state.phase !== "open";
     document.body.dataset.phase = state.phase;
     if (home.hidden) return;
-    home.replaceChildren(state.phase === "gate" ? gate() : h("div", { class: "home-inner" }, welcome(), opener(app, state), work(app, state), gallery(app, state)));
+    home.replaceChildren(state.phase === "gate" ? gate() : h("div", { class: "home-inner" }, welcome(), opener(app, state), projectCards(app, state), work(app, state), gallery(app, state)));
   });
   act.pickFile ??= () => {};
 }

@@ -4,9 +4,10 @@ import { inside, toPicture, toScreen } from "../core/view.js";
 
 const TYPING = "input:not([type=range], [type=checkbox], [type=color], [type=radio]), textarea, select, [contenteditable]";
 
+const tableOf = (commands) => new Map([...commands.values()].flatMap((command) => command.keys.map((key) => [key, command])));
+
 export function mountKeys(app) {
-  const table = new Map();
-  for (const command of app.commands.values()) for (const key of command.keys) table.set(key, command);
+  const tables = { open: tableOf(app.commands), review: tableOf(app.desk.commands) };
 
   addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open], .menu")) return;
@@ -20,8 +21,9 @@ export function mountKeys(app) {
     const inControl = target.closest?.("button, [role=slider], input");
     if (inControl && [" ", "Enter"].includes(event.key)) return;
     if (target.closest?.("input[type=range], [role=radiogroup], [role=tablist]") && event.key.startsWith("Arrow")) return;
+    const table = tables[phase] ?? tables.open;
     const command = table.get(nameOf(event)) ?? (event.shiftKey ? table.get(plain(event)) : null);
-    if (!command || (phase !== "open" && !["help", "theme", "open"].includes(command.name))) return;
+    if (!command || (!tables[phase] && !["help", "theme", "open"].includes(command.name))) return;
     event.preventDefault();
     command.run(event);
   });

@@ -1,0 +1,298 @@
+"""A project in the studio, and its review screen: in a real browser, by keyboard."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("alembic", reason="the extra `annotate` is not installed")
+
+from fakes import inside
+from masklet.annotate import masklets, schema, tasks, verify
+from masklet.annotate.project import Project
+from project_kit import HEIGHT, ORDER, WIDTH, make_project
+from studio_kit import until
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "birds"))
+
+
+@pytest.fixture
+def options(folder: Path) -> dict[str, Any]:
+    return {"projects": (folder,)}
+
+
+def open_project(page: Any, url: str, name: str = "") -> None:
+    page.goto(url, wait_until="commit")
+    page.get_by_role("button", name="birds").click()
+    page.wait_for_selector(".project-head h1")
+    if name:
+        page.get_by_label("Who are you").select_option(name)
+
+
+def review(page: Any, url: str, name: str = "rita") -> None:
+    open_project(page, url, name)
+    page.get_by_role("button", name="Review next").click()
+    shown(page)
+
+
+def shown(page: Any, masklet: int = ORDER[0]) -> None:
+    """Wait until a masklet lies before the reviewer, with its picture."""
+    about = {1: ("Object 1", "walk"), 2: ("Object 2", "walk"), 3: ("Object 1", "stills")}[masklet]
+    page.wait_for_function(
+        "([title, video]) => document.querySelector('.about-task h1')?.textContent === title"
+        " && document.querySelector('.about-task p').textContent.includes(video)"
+        " && document.querySelector('.review .veil').hidden",
+        arg=list(about),
+    )
+
+
+def held(folder: Path) -> dict[int, str]:
+    with Project.open(folder) as project:
+        return {masklet: name for masklet, (name, _) in tasks.held(project).items()}
+
+
+def colour_at(page: Any, x: float, y: float) -> list[int]:
+    """What the review screen shows at a pixel of the video."""
+    return page.evaluate(
+        """([x, y, w, h]) => {
+          const canvas = document.getElementById("review-picture");
+          const scale = Math.min((canvas.width - 28) / w, (canvas.height - 28) / h);
+          const [left, top] = [(canvas.width - w * scale) / 2, (canvas.height - h * scale) / 2];
+          const at = [left + x * scale, top + y * scale].map(Math.round);
+          return Array.from(canvas.getContext("2d").getImageData(...at, 1, 1).data.slice(0, 3));
+        }""",
+        [x, y, WIDTH, HEIGHT],
+    )
+
+
+def test_a_project_is_seen_and_reviewed_to_the_end_by_keyboard(server, person, folder: Path) -> None:
+    with person() as page:
+        open_project(page, server.url)
+        assert page.get_by_role("img", name="3 to review").first.is_visible()
+        assert page.get_by_role("button", name="Review next").is_disabled()
+        assert page.locator(".video-row").all_inner_texts()[0].startswith("walk")
+        row = page.get_by_role("row", name="ann")
+        assert row.get_by_role("cell").all_inner_texts() == ["annotator", "1", "–", "6 s", "–"]
+        page.get_by_label("Who are you").select_option("ann")
+        assert page.get_by_text("ann is annotator; reviewing takes a reviewer or an admin.").is_visible()
+        page.get_by_label("Who are you").select_option("rita")
+        page.reload(wait_until="commit")  # this browser remembers who is here
+        page.get_by_role("button", name="Review next").click()
+
+        shown(page, ORDER[0])
+        assert held(folder) == {2: "rita"}
+        page.keyboard.press("s")
+        shown(page, ORDER[1])
+        page.keyboard.press("u")
+        page.keyboard.press("Enter")
+        assert "at least one reason" in page.get_by_role("alert").inner_text()
+        page.keyboard.press("3")
+        page.keyboard.press("5")
+        page.keyboard.press("w")
+        page.keyboard.type("the left wing")
+        page.keyboard.press("Enter")
+        shown(page, ORDER[2])
+        page.keyboard.press("r")
+        page.keyboard.press("8")
+        page.keyboard.press("Enter")
+
+        page.locator(".notice", has_text="Nothing else waits. You judged 3 masklets.").wait_for()
+        page.wait_for_function("location.hash.match(/^#p\\/\\w+$/)")
+        page.get_by_role("img", name="1 satisfactory, 1 to refine, 1 rejected").first.wait_for()
+    with Project.open(folder) as project:
+        first, second, third = verify.reviews(project)
+        assert (first.masklet, first.verdict, first.reasons) == (2, "satisfactory", ())
+        assert (second.masklet, second.reasons, second.note) == (3, ("extra", "lost"), "the left wing")
+        assert (third.masklet, third.verdict, third.reasons) == (1, "rejected", ("too-hard",))
+
+
+def test_a_masklet_plays_at_twice_the_speed_and_is_looked_at(server, person) -> None:
+    with person() as page:
+        review(page, server.url)
+        assert page.get_by_role("radio", name="2×").get_attribute("aria-checked") == "true"
+        assert page.get_by_role("button", name="Pause").is_visible()
+        # It goes round: the playhead comes back to where it was.
+        playhead = "Number(document.querySelector('.review [role=slider]').getAttribute('aria-valuenow'))"
+        page.wait_for_function(f"{playhead} > 8")
+        page.wait_for_function(f"{playhead} < 6")
+        page.keyboard.press(" ")
+        page.keyboard.press("Home")
+        page.keyboard.press("d")
+        page.wait_for_function(f"{playhead} === 9")
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_function(f"{playhead} === 8")
+        x, y = inside(8, 2, WIDTH)
+        page.keyboard.press("m")  # cut out
+        page.keyboard.press("m")  # outline
+        page.keyboard.press("m")  # the picture alone
+        page.wait_for_selector('[data-look=none][aria-checked="true"]')
+        until(lambda: colour_at(page, x, y)[1] > 180)
+        page.keyboard.press("m")
+        until(lambda: colour_at(page, x, y)[0] > 90 and colour_at(page, x, y)[1] < 180)
+        page.keyboard.press("4")
+        page.wait_for_selector('[data-speed="4"][aria-checked="true"]')
+        page.keyboard.press("?")
+        sheet = page.get_by_role("dialog", name="Keys")
+        assert sheet.get_by_text("Next frame the model doubts").is_visible()
+        assert sheet.get_by_text("Brush").count() == 0
+
+
+def test_a_key_that_is_held_down_judges_one_masklet(server, person, folder: Path) -> None:
+    with person() as page:
+        review(page, server.url)
+        page.keyboard.down("s")
+        shown(page, ORDER[1])
+        for _ in range(5):
+            page.keyboard.down("s")  # what a keyboard sends while the key stays down
+        page.keyboard.up("s")
+        page.keyboard.press("u")
+        page.get_by_role("group", name="What is wrong?").wait_for()
+        assert held(folder) == {3: "rita"}
+
+
+def test_two_reviewers_get_different_masklets_and_leaving_gives_back(server, person, folder: Path) -> None:
+    with person() as first:
+        with person() as second:
+            review(first, server.url)
+            open_project(second, server.url, "rolf")
+            second.get_by_role("button", name="Review next").click()
+            shown(second, ORDER[1])
+            assert held(folder) == {2: "rita", 3: "rolf"}
+            first.keyboard.press("Escape")
+            first.get_by_role("button", name="Review next").wait_for()
+            until(lambda: held(folder) == {3: "rolf"})
+            second.close(run_before_unload=True)
+            until(lambda: held(folder) == {})
+        first.go_back()
+        shown(first, ORDER[0])
+        first.get_by_role("button", name="birds").click()
+        first.get_by_role("button", name="Review next").wait_for()
+
+
+def test_a_task_that_somebody_else_took_is_told_and_nothing_is_overwritten(
+    server, person, folder: Path
+) -> None:
+    with person() as page:
+        review(page, server.url)
+        with Project.open(folder) as project:
+            rolf = project.person("rolf").id
+            project.database.write(lambda c: c.execute(schema.lease.update().values(person_id=rolf)) and None)
+        page.keyboard.press("s")
+        page.get_by_text("Masklet 2 is held by rolf now").wait_for()
+        with Project.open(folder) as project:
+            assert masklets.get(project, 2).status == "submitted"
+        page.keyboard.press("Enter")  # takes the next one
+        shown(page, ORDER[1])
+
+
+def test_a_lease_that_ran_out_is_taken_up_again_without_a_word(server, person, folder: Path) -> None:
+    with person() as page:
+        review(page, server.url)
+        with Project.open(folder) as project:
+            project.database.write(lambda c: c.execute(schema.lease.delete()) and None)
+        page.keyboard.press("s")
+        shown(page, ORDER[1])
+        with Project.open(folder) as project:
+            assert masklets.get(project, 2).status == "satisfactory"
+
+
+def test_a_lease_is_renewed_while_somebody_is_at_work_and_not_when_they_are_away(
+    server, person, folder: Path
+) -> None:
+    def left(project: Project) -> float:
+        ((_, until_when),) = tasks.held(project).values()
+        return until_when - project.clock()
+
+    with person() as page, Project.open(folder) as project:
+        page.clock.install()
+        review(page, server.url)
+        nearly_over = schema.lease.update().values(expires=project.clock() + 100)
+        project.database.write(lambda c: c.execute(nearly_over) and None)
+        page.clock.fast_forward(61_000)
+        until(lambda: left(project) > 1000)
+        # Away for longer than a coffee: the lease runs out, and somebody else may go on.
+        page.clock.fast_forward(1_000_000)
+        project.database.write(lambda c: c.execute(nearly_over) and None)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.clock.fast_forward(61_000)
+        page.keyboard.press("?")
+        page.get_by_role("dialog", name="Keys").wait_for()
+        assert left(project) < 100
+        assert not [url for url in asked if url.endswith("/renew")]
+
+
+def test_a_verdict_outlives_a_lost_server(server, person, folder: Path) -> None:
+    with person() as page:
+        review(page, server.url)
+        server.stop()
+        page.keyboard.press("s")
+        page.wait_for_function("document.getElementById('saved').textContent.includes('1 step is kept')")
+        server.start()
+        shown(page, ORDER[1])
+        with Project.open(folder) as project:
+            assert [one.masklet for one in verify.reviews(project)] == [2]
+
+
+def test_second_opinions_are_asked_for_apart(server, person, folder: Path) -> None:
+    with Project.open(folder) as project:
+        task = tasks.claim(project, "rolf", "verify", masklet=1)
+        assert task is not None
+        verify.judge(project, task, "satisfactory")
+    with person() as page:
+        open_project(page, server.url, "rita")
+        page.get_by_role("button", name="Second opinion").click()
+        shown(page, 1)
+        page.get_by_role("switch", name="Second opinions").click()
+        shown(page, ORDER[0])
+        page.keyboard.press("t")
+        shown(page, 1)
+        page.keyboard.press("s")
+        page.locator(".notice", has_text="No second opinion is wanted now. You judged 1 masklet.").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_controls_have_names_and_text_has_contrast(server, person, scheme: str) -> None:
+    with person(color_scheme=scheme) as page:
+        looks = Path(__file__).with_name("access.js").read_text()
+        open_project(page, server.url, "boss")
+        page.get_by_role("row", name="boss").wait_for()
+        project = page.evaluate(looks)
+        page.get_by_role("button", name="Review next").click()
+        shown(page)
+        page.keyboard.press("u")
+        page.get_by_role("group", name="What is wrong?").wait_for()
+        for told in (project, page.evaluate(looks)):
+            assert told["nameless"] == []
+            assert told["faint"] == []
+            assert told["seen"] > 30
+
+
+def test_it_keeps_to_the_security_policy(server, person) -> None:
+    with person(bypass_csp=False) as page:
+        complaints: list[str] = []
+        page.on("console", lambda line: line.type == "error" and complaints.append(line.text))
+        open_project(page, server.url, "rita")
+        page.get_by_role("button", name="Review next").click()
+        page.get_by_text("Object 2").first.wait_for()
+        page.get_by_role("button", name="Pause").wait_for()
+        assert complaints == []
+
+
+def test_an_address_that_names_no_project_leads_to_the_start(server, person) -> None:
+    with person() as page:
+        page.goto(f"{server.url}#p/nothing", wait_until="commit")
+        page.get_by_role("alert").wait_for()
+        assert "there is no project nothing" in page.get_by_role("alert").inner_text()
+        assert page.get_by_role("button", name="birds").is_visible()
