@@ -40,14 +40,19 @@ def make_project(folder: Path) -> Path:
         for video, doubts in DOUBTS.items():
             for number, doubt in enumerate(doubts, 1):
                 masklets.add(
-                    project, video, origin="automatic", status="submitted", doubt=doubt, masks=_masks(number)
+                    project,
+                    video,
+                    origin="automatic",
+                    status="submitted",
+                    doubt=doubt,
+                    masks=true_masks(number),
                 )
         journal.record(project, "prompt", masklet=3, person=1, frame=0, seconds=4.0, clicks=1)
         journal.record(project, "submit", masklet=3, person=1, seconds=2.0)
     return folder / "birds"
 
 
-def _masks(number: int) -> dict[int, Kept]:
+def true_masks(number: int) -> dict[int, Kept]:
     """True masks; on frames 9 and 10 the model doubts, on the last the object is gone."""
     kept = {}
     for t in range(FRAMES):

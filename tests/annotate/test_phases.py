@@ -19,7 +19,7 @@ from masklet.predict.segmenter import Segmenter
 from masklet.types import Mask
 from tiny_benchmarks import Loader, make_davis
 
-EASY = Way(quality=0.5, stricter=())
+EASY = Way(quality=0.5, standards=(0.0,))
 
 
 class Forgetful(FakeEngine):
@@ -67,7 +67,7 @@ def test_a_hidden_object_is_not_drawn(tmp_path) -> None:
 
 
 def test_a_strict_annotator_clicks_more(tmp_path) -> None:
-    strict = details(tmp_path, FakeEngine(), Way(quality=0.999, clicks=3, stricter=()))
+    strict = details(tmp_path, FakeEngine(), Way(quality=0.999, clicks=3, standards=(0.0,)))
     assert strict["1"][0]["clicks"] > 16
     assert strict["1"][0]["clicks"] <= 3 * 16
 
@@ -108,24 +108,38 @@ def test_clicks_that_do_no_good_are_taken_back(sides, used, kept) -> None:
     assert session.given == kept
 
 
-def test_a_phase_that_falls_short_is_done_again_more_strictly(tmp_path, monkeypatch) -> None:
-    from masklet.annotate import phases
+def video(**phases: list[tuple[float, float, float]]) -> SequenceScore:
+    """What `simulate` says of one object on ten frames: phase → (quality, J&F, seconds) by standard."""
 
-    asked = []
+    def row(quality: float, jf: float, seconds: float) -> dict[str, Any]:
+        sizes = {"small": 0, "medium": 0, "large": 10}
+        counts = {"objects": 1, "frames": 10, "edited": 5, "clicks": 9, "masks": sizes, "aligned": sizes}
+        return {"quality": quality, "J&F": jf, "seconds": seconds, **counts}
 
-    def worse(session, truth, drawings, way, quality):
-        asked.append(quality)
-        masks, efforts = original(session, truth, drawings, way, quality)
-        return (masks if quality > 0.7 else {}), efforts
+    return SequenceScore("v", details={k[1:]: [row(*values) for values in v] for k, v in phases.items()})
 
-    original = phases._clicks_with_memory
-    monkeypatch.setattr(phases, "_clicks_with_memory", worse)
-    found = details(tmp_path, FakeEngine(), Way(quality=0.5, stricter=(0.6, 0.8, 0.9)))
-    assert asked[:3] == [0.5, 0.6, 0.8]
-    (line,) = [line for line in table([SequenceScore("two", details=found)]) if line.phase == 3]
-    assert line.jf > 0.5
-    (plain,) = [line for line in table([SequenceScore("two", details=found)], equal=False) if line.phase == 3]
-    assert (plain.jf, plain.reached) == (0, 0)
+
+def test_phases_are_compared_by_the_least_standard_that_reaches_the_same_mean() -> None:
+    one = video(
+        p1=[(0.8, 0.90, 100)],
+        p2=[(0.7, 0.80, 30), (0.8, 0.85, 40), (0.9, 0.89, 50)],
+        p3=[(0.7, 0.85, 10), (0.8, 0.89, 20), (0.9, 0.93, 30)],
+    )
+    other = video(
+        p1=[(0.8, 0.70, 100)],
+        p2=[(0.7, 0.60, 30), (0.8, 0.65, 40), (0.9, 0.69, 50)],
+        p3=[(0.7, 0.70, 10), (0.8, 0.72, 20), (0.9, 0.74, 30)],
+    )
+    first, second, third = table([one, other])
+    assert (first.jf, first.quality) == (pytest.approx(0.8), 0.8)
+    assert (second.quality, second.jf, second.reached) == (0.9, pytest.approx(0.79), 0)  # the best there is
+    assert (third.quality, third.share, third.reached) == (0.8, 0.2, 1)
+    assert [line.quality for line in table([one, other], equal=False)] == [0.8] * 3
+
+
+def test_every_standard_is_simulated(tmp_path) -> None:
+    found = details(tmp_path, FakeEngine(), Way(quality=0.5, standards=(-0.1, 0.2)))
+    assert [row["quality"] for row in found["3"]] == [0.4, 0.7]
 
 
 def test_the_table_adds_up_over_videos(tmp_path) -> None:

@@ -161,7 +161,7 @@ def test_who_may_not_verify_is_told_why(team: Any, folder: Path) -> None:
     unknown = problem(team.post(f"{team.at}/tasks", json={"person": "nobody"}), 409, "project")
     assert "nobody here is called nobody" in unknown
     assert str(folder.parent) not in unknown
-    problem(team.post(f"{team.at}/tasks", json={"person": "rita", "duty": "annotate"}), 422, "config")
+    problem(team.post(f"{team.at}/tasks", json={"person": "rita", "duty": "paint"}), 422, "config")
 
 
 def test_nobody_judges_what_they_hold_to_annotate(team: Any, folder: Path) -> None:

@@ -89,8 +89,9 @@ const answers = {
     const attention = createAttention(() => now);
     attention.begin();
     for (const moment of moments) {
-      now = moment;
-      attention.note();
+      now = Number(`${moment}`.replace("skip ", ""));
+      if (now === moment) attention.note();
+      else attention.skip();
     }
     return attention.seconds();
   },

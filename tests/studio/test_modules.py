@@ -187,6 +187,7 @@ def test_every_command_has_a_key_of_its_own(ask: Asking) -> None:
 
 def test_a_pause_counts_for_two_minutes_at_most(ask: Asking) -> None:
     assert ask("attention", [5, 20, 1000, 1010]) == 5 + 15 + 120 + 10
+    assert ask("attention", [5, "skip 60", 70]) == 5 + 10  # the model was at work in between
 
 
 def test_the_end_of_a_run_is_final(ask: Asking) -> None:

@@ -1,4 +1,4 @@
-"""A project in the studio, and its review screen: in a real browser, by keyboard."""
+"""A project in the studio, annotating it and its review screen: in a real browser, by keyboard."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import pytest
 
 pytest.importorskip("alembic", reason="the extra `annotate` is not installed")
 
-from fakes import inside
+from fakes import COLOURS, inside
 from masklet.annotate import masklets, schema, tasks, verify
+from masklet.annotate.progress import standing
 from masklet.annotate.project import Project
-from project_kit import HEIGHT, ORDER, WIDTH, make_project
+from project_kit import FRAMES, HEIGHT, ORDER, WIDTH, make_project
+from studio_hands import click, is_open, saved, tracked
+from studio_hands import colour_at as stage_colour
 from studio_kit import until
 
 
@@ -296,3 +299,172 @@ def test_an_address_that_names_no_project_leads_to_the_start(server, person) -> 
         page.get_by_role("alert").wait_for()
         assert "there is no project nothing" in page.get_by_role("alert").inner_text()
         assert page.get_by_role("button", name="birds").is_visible()
+
+
+# ── annotating ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def sent_back(folder: Path) -> int:
+    """A masklet that rita sent back; all others are verified."""
+    with Project.open(folder) as project:
+        for masklet, verdict in ((1, "satisfactory"), (2, "unsatisfactory"), (3, "satisfactory")):
+            task = tasks.claim(project, "rita", "verify", masklet=masklet)
+            assert task is not None
+            reasons = ["extra"] if verdict == "unsatisfactory" else []
+            verify.judge(project, task, verdict, reasons=reasons, words="the left wing" if reasons else "")
+    return 2
+
+
+def annotate(page: Any, url: str, name: str = "ann") -> None:
+    open_project(page, url, name)
+    page.get_by_role("button", name="Annotate next").click()
+    drawing(page)
+
+
+def drawing(page: Any, of: str = "Object 2 of walk") -> None:
+    """Wait until a task is drawn in the studio."""
+    page.locator(".strip b", has_text=of).wait_for()
+    is_open(page)
+
+
+def test_what_came_back_is_drawn_and_reviewed(server, person, folder: Path, sent_back: int) -> None:
+    with person() as page:
+        open_project(page, server.url, "rita")
+        assert page.get_by_role("button", name="Annotate next").count() == 0
+        page.get_by_label("Who are you").select_option("ann")
+        button = page.get_by_role("button", name="Annotate next")
+        assert button.inner_text().split() == ["Annotate", "next", "1"]
+        button.click()
+        drawing(page)
+        strip = page.get_by_role("region", name="Task")
+        assert "birds" in strip.inner_text()
+        assert "It came back: extra “the left wing”" in strip.inner_text()
+        assert held(folder) == {2: "ann"}
+        assert page.locator(".object").count() == 1
+        assert not page.get_by_role("button", name="New object").is_visible()
+        x, y = inside(0, 2, WIDTH)
+        until(lambda: stage_colour(page, x, y) != list(COLOURS[2]))  # its mask is shown
+
+        page.keyboard.press("End")
+        page.wait_for_selector("#veil", state="hidden")
+        click(page, *inside(FRAMES - 1, 2, WIDTH))
+        saved(page)
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("older than your last click").wait_for()
+        page.keyboard.press("t")
+        tracked(page, FRAMES)
+        page.keyboard.press("Control+Enter")
+        page.locator(".notice", has_text="Nothing else waits. You handed in 1 masklet.").wait_for()
+        page.get_by_role("img", name="2 satisfactory, 1 to review").first.wait_for()
+
+        page.get_by_label("Who are you").select_option("rita")
+        page.get_by_role("button", name="Review next").click()
+        shown(page, 2)
+        assert "Round 2" in page.locator(".about-task").inner_text()
+    with Project.open(folder) as project:
+        entry = masklets.get(project, sent_back)
+        assert (entry.status, entry.phase, entry.checkpoint) == ("submitted", 3, "fake sha256:")
+        found = masklets.masks(project, sent_back)
+        assert found[FRAMES - 1].prompted
+        assert not found[FRAMES - 1].mask.is_empty
+        (effort,) = standing(project).phases.values()
+        assert effort.edited == 1 / FRAMES
+        assert effort.seconds
+
+
+def test_a_reload_and_a_lost_server_cost_nothing(server, person, folder: Path, sent_back: int) -> None:
+    with person() as page:
+        annotate(page, server.url)
+        click(page, *inside(0, 2, WIDTH))
+        saved(page)
+        page.reload(wait_until="commit")
+        drawing(page)
+        assert held(folder) == {2: "ann"}
+        page.keyboard.press("t")
+        tracked(page, FRAMES)
+        server.stop()
+        page.keyboard.press("Control+Enter")
+        page.wait_for_function("document.getElementById('saved').textContent.includes('1 step is kept')")
+        server.start()
+        page.locator(".notice", has_text="Nothing else waits").wait_for()
+    with Project.open(folder) as project:
+        assert masklets.get(project, sent_back).rounds == 2
+        assert [frame for frame, _ in masklets.prompts(project, sent_back)] == [0]
+
+
+def test_a_task_that_somebody_else_took_stays_open_and_is_told(
+    server, person, folder: Path, sent_back: int
+) -> None:
+    with person() as page:
+        annotate(page, server.url)
+        click(page, *inside(0, 2, WIDTH))
+        saved(page)
+        with Project.open(folder) as project:
+            boss = project.person("boss").id
+            project.database.write(lambda c: c.execute(schema.lease.update().values(person_id=boss)) and None)
+        page.keyboard.press("Control+Enter")
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("Masklet 2 is held by boss now").wait_for()
+        assert page.locator(".object").count() == 1
+        with Project.open(folder) as project:
+            assert masklets.prompts(project, sent_back) == []
+            tasks.release(project, sent_back, "boss")
+        page.get_by_role("button", name="Try again").click()
+        page.get_by_role("button", name="Give back").wait_for()
+        page.keyboard.press("Control+Enter")
+        page.keyboard.press("Control+Enter")
+        page.locator(".notice", has_text="Nothing else waits").wait_for()
+
+
+def test_work_of_somebody_else_is_opened_without_taking_their_task(
+    server, person, folder: Path, sent_back: int
+) -> None:
+    with person() as page:
+        annotate(page, server.url)
+        click(page, *inside(0, 2, WIDTH))
+        saved(page)
+        page.get_by_role("button", name="birds").click()  # leaving keeps the task
+        page.get_by_label("Who are you").select_option("boss")
+        assert held(folder) == {2: "ann"}
+        page.get_by_role("button", name="Projects").click()
+        page.get_by_role("button", name="walk: Object 2").first.click()
+        page.get_by_text("This is ann's work, and you are boss.").wait_for()
+        assert page.get_by_role("button", name="Submit").count() == 0
+        assert held(folder) == {2: "ann"}
+
+
+def test_a_new_object_is_named_drawn_and_one_is_given_back(server, person, folder: Path) -> None:
+    with person() as page:
+        open_project(page, server.url, "ann")
+        page.get_by_role("button", name="New object on stills").click()
+        drawing(page, "Object 2 of stills")
+        page.get_by_role("button", name="Give back").click()
+        page.locator(".notice", has_text="Given back.").wait_for()
+        page.get_by_role("button", name="New object on stills").click()
+        drawing(page, "Object 2 of stills")
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("There is no mask yet").wait_for()
+        click(page, *inside(0, 2, WIDTH))
+        saved(page)
+        name = page.get_by_label("Name of object 2")
+        name.fill("mug")
+        name.press("Enter")
+        page.locator(".strip b", has_text="mug of stills").wait_for()
+        page.keyboard.press("t")
+        tracked(page, FRAMES)
+        page.get_by_role("button", name="Submit").click()
+        page.locator(".notice", has_text="You handed in 1 masklet.").wait_for()
+    with Project.open(folder) as project:
+        (made,) = [one for one in masklets.find(project) if one.origin == "manual"]
+        assert (made.category, made.status, made.number) == ("mug", "submitted", 2)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_strip_has_names_and_contrast(server, person, sent_back: int, scheme: str) -> None:
+    with person(color_scheme=scheme) as page:
+        looks = Path(__file__).with_name("access.js").read_text()
+        annotate(page, server.url)
+        told = page.evaluate(looks)
+        assert told["nameless"] == []
+        assert told["faint"] == []

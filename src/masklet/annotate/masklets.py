@@ -197,15 +197,7 @@ def put_masks(
 
     def write(connection: Connection) -> None:
         guard(connection)
-        write_masks(connection, masklet_id, found)
-        change: dict[str, Any] = {}
-        if checkpoint is not None:
-            change["checkpoint_id"] = checkpoint
-        if (doubt := _stored_doubt(connection, masklet_id)) is not None:
-            change["doubt"] = doubt
-        if change:
-            row = sa.update(schema.masklet).where(schema.masklet.c.id == masklet_id)
-            connection.execute(row.values(**change))
+        store_masks(connection, masklet_id, found, checkpoint)
 
     project.database.write(write)
 
@@ -285,6 +277,21 @@ def write_masks(connection: Connection, masklet_id: int, found: Mapping[int, Kep
                 for frame in part
             ],
         )
+
+
+def store_masks(
+    connection: Connection, masklet_id: int, found: Mapping[int, Kept], checkpoint: int | None
+) -> None:
+    """Masks over those of their frames, with what made them, and the doubt that follows."""
+    write_masks(connection, masklet_id, found)
+    change: dict[str, Any] = {}
+    if checkpoint is not None:
+        change["checkpoint_id"] = checkpoint
+    if (doubt := _stored_doubt(connection, masklet_id)) is not None:
+        change["doubt"] = doubt
+    if change:
+        row = sa.update(schema.masklet).where(schema.masklet.c.id == masklet_id)
+        connection.execute(row.values(**change))
 
 
 def _stored_doubt(connection: Connection, masklet_id: int) -> float | None:

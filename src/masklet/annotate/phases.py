@@ -6,17 +6,20 @@
 
 The annotator clicks in the middle of the largest error (shared with evaluation), gives a frame up when
 clicks change nothing any more, and takes those back that did no good. A frame is good enough at an IoU with
-the truth of `quality`; in phases 2 and 3 no frame has to be better than phase 1 made it. In phase 3 a frame
-that is clicked on at all is made a little better than that, since what follows starts from it. Phases are
-compared at equal J&F: where a phase ends below phase 1's J&F on a video, it is done again with a stricter
-annotator.
+the truth of `quality`; in phases 2 and 3 no frame has to be better than phase 1 made it, and one that phase
+1 could not make good is left alone until it is clearly worse than that. In phase 3 a frame that is clicked
+on at all is made a little better than it has to be, since what follows starts from it.
+
+A phase that goes by a higher standard takes longer and ends with a higher J&F. Phases 2 and 3 are simulated
+by several standards; phases are compared at equal J&F: each by the least standard with which its mean J&F
+over all objects reaches phase 1's.
 
 Source: SAM 2 paper (Ravi et al., 2024), section 5.1, table 1 and appendix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -72,11 +75,11 @@ simulated times don't, so only the proportions between phases compare."""
 class Way:
     """How the simulated person works.
 
-    quality   IoU at which a frame is left alone, 0 to 1
+    quality   IoU at which a frame is left alone in phase 1, 0 to 1
     clicks    most on one frame
     patience  clicks in a row that may gain nothing, on one frame
-    margin    IoU beyond what is needed that clicks with memory are to reach, 0 to 1
-    stricter  qualities tried next where a phase stays below phase 1's J&F
+    margin    IoU that is clearly worse, or a little better, 0 to 1
+    standards  what phases 2 and 3 add to that quality, rising
     times     seconds for locating an object, a click, and looking through the video (the paper's, appendix)
     """
 
@@ -84,7 +87,7 @@ class Way:
     clicks: int = 8
     patience: int = 2
     margin: float = 0.03
-    stricter: tuple[float, ...] = (0.87, 0.89, 0.91, 0.93, 0.95, 0.97)
+    standards: tuple[float, ...] = (-0.03, -0.02, -0.01, 0.0, 0.03)
     times: Annotator = field(default_factory=Annotator)
 
 
@@ -118,7 +121,7 @@ class Phases:
 
 
 def simulate(segmenter: Segmenter, source: FrameSource, truth: Truth, way: Way) -> dict[str, Any]:
-    """All three phases on one video: {"1": [row], "2": rows, "3": rows}, a row for each quality tried.
+    """All three phases on one video: {"1": [row], "2": rows, "3": rows}, a row for each standard.
 
     A row has the sums that `table` adds up: seconds, frames, edited, clicks, objects, "J&F", and for each
     size of mask how many there are and how many agree with phase 1.
@@ -133,7 +136,8 @@ def simulate(segmenter: Segmenter, source: FrameSource, truth: Truth, way: Way) 
     details: dict[str, Any] = {"1": [first]}
     for phase, follow in (("2", _masks_propagated), ("3", _clicks_with_memory)):
         rows: list[dict[str, Any]] = []
-        for quality in (way.quality, *way.stricter):
+        for standard in way.standards:
+            quality = way.quality + standard
             with segmenter.video(source) as session:
                 masks, efforts = follow(session, truth, drawings, way, quality)
             row = _row(truth, masks, by_hand, quality)
@@ -141,8 +145,6 @@ def simulate(segmenter: Segmenter, source: FrameSource, truth: Truth, way: Way) 
                 seconds = way.times.seconds(len(effort.frames), effort.clicks, len(truth.names), 1)
                 _add_effort(row, len(effort.frames), effort.clicks, seconds)
             rows.append(row)
-            if row["J&F"] >= first["J&F"]:
-                break
         details[phase] = rows
     return details
 
@@ -181,14 +183,15 @@ def _draw(session: Any, true: Mask, way: Way) -> Drawing:
 Drawings = Mapping[int, Mapping[int, Drawing]]
 
 
-def _bar(truth: Truth, drawings: Drawings, quality: float) -> Callable[[int, int], float]:
-    """Stop below the quality, but not where drawing the frame would be no better."""
+def _bar(truth: Truth, drawings: Drawings, way: Way, quality: float) -> Callable[[int, int], float]:
+    """Stop below the quality, but not where drawing the frame would be hardly better."""
 
     def least(object_id: int, frame: int) -> float:
         drawing = drawings[object_id].get(frame)
-        if drawing is None:
-            return quality
-        return min(quality, drawing.mask.iou(truth.mask(object_id, frame)))
+        drawn = 1.0 if drawing is None else drawing.mask.iou(truth.mask(object_id, frame))
+        if drawn >= way.quality:
+            return min(quality, drawn)
+        return min(drawn, drawn - way.margin + (quality - way.quality))
 
     return least
 
@@ -204,14 +207,14 @@ def _masks_propagated(
         session.prompt(frame, object_id, mask=drawing.mask)
         return drawing.clicks
 
-    bar = _bar(truth, drawings, quality)
+    bar = _bar(truth, drawings, way, quality)
     return online_pass(session, truth, way.times, len(truth.names), mend=redraw, bar=bar)
 
 
 def _clicks_with_memory(
     session: VideoSession, truth: Truth, drawings: Drawings, way: Way, quality: float
 ) -> Any:
-    bar = _bar(truth, drawings, quality)
+    bar = _bar(truth, drawings, way, quality)
 
     def click(session: VideoSession, frame: int, object_id: int, shown: Mask | None) -> int:
         enough = bar(object_id, frame) + way.margin
@@ -283,6 +286,7 @@ class PhaseFigures:
     share           of phase 1's seconds
     edited          share of frames clicked on, 0 to 1
     clicks          a clicked frame
+    quality         IoU at which a frame was left alone
     jf              J&F, mean over objects
     aligned         share of masks that agree with phase 1's: all, small, medium, large (None: there are none)
     reached         videos on which phase 1's J&F was reached, of `videos`
@@ -293,6 +297,7 @@ class PhaseFigures:
     share: float
     edited: float
     clicks: float | None
+    quality: float
     jf: float
     aligned: Mapping[str, float | None]
     reached: int
@@ -305,13 +310,15 @@ class PhaseFigures:
 def table(scores: list[SequenceScore], *, equal: bool = True) -> list[PhaseFigures]:
     """The three lines over all videos that worked.
 
-    equal   take each phase where it reached phase 1's J&F (else its best); False: at the first quality
+    equal   take phases 2 and 3 by the least standard that reached phase 1's J&F (else by the one with the
+            best J&F); False: by phase 1's own quality, or the standard nearest to it
     """
     details = [score.details for score in scores if score.error is None and score.details]
     lines: list[PhaseFigures] = []
+    first = [found["1"][0] for found in details]
     for phase in (1, 2, 3):
-        rows = [_chosen(found[str(phase)], equal) for found in details]
-        first = [found["1"][0] for found in details]
+        by_standard = list(zip(*(found[str(phase)] for found in details), strict=True))
+        rows = _chosen(by_standard, first, equal) if by_standard else ()
         frames, edited = sum(r["frames"] for r in rows), sum(r["edited"] for r in rows)
         if not frames:
             continue
@@ -324,7 +331,8 @@ def table(scores: list[SequenceScore], *, equal: bool = True) -> list[PhaseFigur
                 share=seconds / base if base else 1.0,
                 edited=edited / frames,
                 clicks=sum(r["clicks"] for r in rows) / edited if edited else None,
-                jf=sum(r["J&F"] * r["objects"] for r in rows) / sum(r["objects"] for r in rows),
+                quality=rows[0]["quality"],
+                jf=_mean_jf(rows),
                 aligned=_alignment(rows),
                 reached=sum(r["J&F"] >= f["J&F"] for r, f in zip(rows, first, strict=True)),
                 videos=len(rows),
@@ -333,12 +341,23 @@ def table(scores: list[SequenceScore], *, equal: bool = True) -> list[PhaseFigur
     return lines
 
 
-def _chosen(rows: list[dict[str, Any]], equal: bool) -> dict[str, Any]:
-    """The last row reached phase 1's J&F, or none did and the best counts."""
-    return max(rows, key=lambda r: r["J&F"]) if equal else rows[0]
+Rows = Sequence[dict[str, Any]]
 
 
-def _alignment(rows: list[dict[str, Any]]) -> dict[str, float | None]:
+def _chosen(by_standard: Sequence[Rows], first: Rows, equal: bool) -> Rows:
+    """Of a phase's rows by every standard, each with one row a video, those that count."""
+    if not equal:
+        return min(by_standard, key=lambda rows: abs(rows[0]["quality"] - first[0]["quality"]))
+    reached = [rows for rows in by_standard if _mean_jf(rows) >= _mean_jf(first)]
+    return reached[0] if reached else max(by_standard, key=_mean_jf)
+
+
+def _mean_jf(rows: Rows) -> float:
+    """J&F, mean over all objects."""
+    return float(sum(r["J&F"] * r["objects"] for r in rows) / sum(r["objects"] for r in rows))
+
+
+def _alignment(rows: Rows) -> dict[str, float | None]:
     names = (*SIZES, "large")
     masks = {name: sum(r["masks"][name] for r in rows) for name in names}
     good = {name: sum(r["aligned"][name] for r in rows) for name in names}

@@ -37,7 +37,7 @@ def claim(
     returns   None when nothing waits
     raises    ProjectError when the role does not allow it, or the masklet asked for is held or does not wait
     """
-    who = _allowed(project, person, duty)
+    who = allowed(project, person, duty)
     now = project.clock()
     for entry in _candidates(project, who, duty, masklet, second, now):
         if project.database.write(lambda c, e=entry: _hold(c, e, who, duty, now, now + lease)):  # type: ignore[misc]
@@ -64,7 +64,7 @@ def in_hand(project: Project, masklet: int, person: str, duty: str) -> Task:
     One whose lease ran out counts until somebody else takes it.
     raises   ProjectError when the role does not allow it any more, or the person does not hold it
     """
-    who = _allowed(project, person, duty)
+    who = allowed(project, person, duty)
     table = schema.lease
     query = sa.select(table.c.expires).where(
         table.c.masklet_id == masklet, table.c.person_id == who.id, table.c.duty == duty
@@ -89,7 +89,7 @@ def release(project: Project, masklet: int, person: str) -> None:
 
 def assign(project: Project, masklet: int, person: str | None) -> Entry:
     """Keep a masklet's annotation for somebody, or with None for anybody."""
-    who = None if person is None else _allowed(project, person, "annotate").id
+    who = None if person is None else allowed(project, person, "annotate").id
     get(project, masklet)
     change = sa.update(schema.masklet).where(schema.masklet.c.id == masklet).values(assignee_id=who)
     project.database.write(lambda c: c.execute(change) and None)
@@ -200,7 +200,8 @@ def last_reasons(project: Project, masklet: int) -> tuple[str, ...]:
     return tuple(found or ())
 
 
-def _allowed(project: Project, person: str, duty: str) -> Person:
+def allowed(project: Project, person: str, duty: str) -> Person:
+    """The person, if their role has the duty; raises ProjectError otherwise."""
     if duty not in MAY:
         raise ConfigError(f"duty {duty!r} is unknown; give {' or '.join(MAY)}")
     who = project.person(person)

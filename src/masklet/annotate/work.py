@@ -18,10 +18,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from masklet.annotate import schema
-from masklet.annotate.journal import checkpoint, new_key, note
-from masklet.annotate.masklets import Kept, get, masks, prompt_to, put_masks, write_masks
+from masklet.annotate.journal import checkpoint, new_key
+from masklet.annotate.masklets import Kept, get, masks, put_masks, write_masks
 from masklet.annotate.project import Project
 from masklet.annotate.records import PHASES, Entry, Task
+from masklet.annotate.rounds import Given, build_on, note_prompt, recall, submit, write_prompt
 from masklet.annotate.tasks import LEASE, extend
 from masklet.errors import ConfigError, ProjectError
 from masklet.types import Box, Click, Frame, FrameMasks, Mask, Prompt
@@ -72,7 +73,8 @@ class Work:
         try:
             self.session = self._open.enter_context(segmenter.video(source))
             self._stored = masks(project, task.entry.id)
-            self._recall()
+            if phase > 1:
+                recall(self.session, task.entry.number, self._stored)
         except BaseException:
             self._open.close()
             raise
@@ -158,14 +160,11 @@ class Work:
         if not any(not kept.mask.is_empty for kept in self._stored.values()):
             raise ProjectError(f"masklet {self.task.entry.id} has no mask yet; prompt it first")
         taken, key, at = self._taken(seconds), new_key(), self.project.clock()
-        table, masklet_id = schema.masklet, self.task.entry.id
+        masklet_id = self.task.entry.id
 
         def write(connection: Connection) -> None:
             self._hold(connection)
-            row = sa.update(table).where(table.c.id == masklet_id)
-            connection.execute(row.values(status="submitted", rounds=table.c.rounds + 1, phase=self.phase))
-            connection.execute(sa.delete(schema.lease).where(schema.lease.c.masklet_id == masklet_id))
-            note(connection, key, "submit", at=at, masklet=masklet_id, person=self._who.id, seconds=taken)
+            submit(connection, masklet_id, self._who.id, key, at, self.phase, taken)
 
         self.project.database.write(write)
         return self.entry
@@ -186,12 +185,8 @@ class Work:
     def _corrected(self, frame: int, given: Prompt) -> Kept:
         """Phase 3: clicks go to the session, on top of what the frame shows."""
         number = self.task.entry.number
-        known = frame in self.session.prompts.get(number, {})
-        stored = self._stored.get(frame)
-        shown = number in self.session.objects and number in self.session.masks(frame).masks
-        if given.mask is None and stored is not None and not (known or shown or stored.mask.is_empty):
-            # Masks of an earlier sitting: the session does not know them, the person sees them.
-            self.session.prompt(frame, number, mask=stored.mask)
+        if given.mask is None:
+            build_on(self.session, number, frame, self._stored.get(frame))
         if given.mask is not None and given.mask.is_empty:
             preview = self.session.pin(frame, number, given.mask)
         else:
@@ -217,56 +212,19 @@ class Work:
             self.session.prompt(frame, self.task.entry.number, mask=kept.mask)
         return kept
 
-    def _recall(self) -> None:
-        """Give the session the frames that a person saw; one that nobody did starts from its largest mask."""
-        if self.phase == 1:
-            return
-        visible = {t: kept.mask for t, kept in self._stored.items() if not kept.mask.is_empty}
-        if not visible:
-            return
-        seen = [t for t in visible if self._stored[t].prompted]
-        number = self.task.entry.number
-        for t in seen or [max(visible, key=lambda t: visible[t].area)]:
-            self.session.prompt(t, number, mask=visible[t])
-        for t, kept in self._stored.items():
-            if kept.prompted and kept.mask.is_empty:
-                self.session.pin(t, number, kept.mask)
-
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     def _write_prompt(self, frame: int, given: Prompt, kept: Kept, seconds: float) -> None:
         key, at, masklet_id = new_key(), self.project.clock(), self.task.entry.id
-        table = schema.prompt
+        who, clicks = self._who.id, len(given.clicks)
 
         def write(connection: Connection) -> None:
             self._hold(connection)
-            top = sa.select(sa.func.max(table.c.step)).where(table.c.masklet_id == masklet_id)
-            step = connection.execute(top).scalar()
-            connection.execute(
-                sa.insert(table).values(
-                    masklet_id=masklet_id,
-                    step=0 if step is None else step + 1,
-                    frame=frame,
-                    content=prompt_to(given),
-                    person_id=self._who.id,
-                    at=at,
-                )
-            )
+            write_prompt(connection, masklet_id, who, Given(frame, given, at))
             write_masks(connection, masklet_id, {frame: kept})
             row = sa.update(schema.masklet).where(schema.masklet.c.id == masklet_id)
             connection.execute(row.values(checkpoint_id=self._checkpoint, phase=self.phase))
-            note(
-                connection,
-                key,
-                "prompt",
-                at=at,
-                masklet=masklet_id,
-                person=self._who.id,
-                frame=frame,
-                seconds=seconds,
-                clicks=len(given.clicks),
-                detail={"phase": self.phase},
-            )
+            note_prompt(connection, key, masklet_id, who, frame, clicks, at, self.phase, seconds)
 
         self.project.database.write(write)
 

@@ -161,7 +161,7 @@ def simulate(
     with opened(folder) as project:
         from masklet.annotate.phases import Way
 
-        way = Way(quality=quality, clicks=clicks, stricter=tuple(q for q in Way.stricter if q > quality))
+        way = Way(quality=quality, clicks=clicks)
         scores = _simulated(ctx, project, (data, format, sequence), way, processes, json_file, device)
         return _shown(project, scores, json_file)
 

@@ -53,12 +53,13 @@ def print_phases(equal: Sequence[PhaseFigures], plain: Sequence[PhaseFigures]) -
     from masklet.annotate.records import PHASES
 
     console = _console()
-    columns = ("s / frame", "of 1", "edited", "clicks", "J&F", "aligned", "small", "medium", "large")
+    columns = ("good", "s / frame", "of 1", "edited", "clicks", "J&F", "aligned", "small", "medium", "large")
     for title, lines in (("at equal J&F", equal), ("at one quality", plain)):
         shown = _table(title, *columns)
         for line in lines:
             shown.add_row(
                 f"{line.phase}: {PHASES[line.phase]}",
+                f"{line.quality:.2f}",
                 f"{line.seconds:.2f}",
                 _percent(line.share),
                 _percent(line.edited),
@@ -67,13 +68,15 @@ def print_phases(equal: Sequence[PhaseFigures], plain: Sequence[PhaseFigures]) -
                 *(_percent(line.aligned[name]) for name in ("all", "small", "medium", "large")),
             )
         console.print(shown)
-    short = [line for line in equal if line.reached < line.videos]
-    for line in short:
-        console.print(f"phase {line.phase} reached phase 1's J&F on {line.reached} of {line.videos} videos")
+    for line in equal[1:]:
+        if line.jf < equal[0].jf:
+            console.print(f"phase {line.phase} does not reach phase 1's J&F by any standard that was tried")
+        console.print(f"phase {line.phase}: at least phase 1's J&F on {line.reached} of {line.videos} videos")
     paper = _table("people, SAM 2 paper", *columns)
     for phase, row in PAPER.items():
         paper.add_row(
             f"{phase}: {PHASES[phase]}",
+            "–",
             f"{row['seconds']:.1f}",
             _percent(row["seconds"] / PAPER[1]["seconds"]),
             _percent(row["edited"]),

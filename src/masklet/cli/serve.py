@@ -50,7 +50,7 @@ def serve(
         typer.Option(
             "--project",
             metavar="DIR",
-            help="A project of `masklet annotate`, to be reviewed in the studio; repeatable.",
+            help="A project of `masklet annotate`, for annotating and reviewing in the studio; repeatable.",
         ),
     ] = None,
     store: Annotated[
@@ -112,6 +112,7 @@ def serve(
         store=(store or Path(os.environ.get(STORE_VARIABLE) or "~/.masklet")).expanduser().absolute(),
         gallery=gallery,
         projects=tuple(project or ()),
+        model=model,
         host=host,
         port=port,
         token=token,

@@ -18,6 +18,7 @@ Pixels = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Hex = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Clicks = Annotated[list[tuple[Pixels, Pixels, bool] | tuple[Pixels, Pixels]], Field(max_length=1000)]
+Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 
 MOST_COUNTS = 64 * 2**20
 
@@ -103,17 +104,29 @@ class PersonBody(Body):
     person: Name
 
 
-class TaskBody(PersonBody):
-    duty: Literal["verify"] = "verify"
+class DutyBody(PersonBody):
+    duty: Literal["annotate", "verify"] = "verify"
+
+
+class TaskBody(DutyBody):
     second: bool = False
     masklet: Annotated[int, Field(ge=1)] | None = None
+
+
+class NewMasklet(PersonBody):
+    video: Annotated[int, Field(ge=1)]
+
+
+class SubmitBody(PersonBody):
+    session: Annotated[str, Field(min_length=1, max_length=40)]
+    seconds: Seconds = 0.0
 
 
 class VerdictBody(PersonBody):
     verdict: Annotated[str, Field(max_length=40)]
     reasons: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=20)] = []
     words: Annotated[str, Field(max_length=2000)] = ""
-    seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 0.0
+    seconds: Seconds = 0.0
 
 
 class EffectBody(Body):

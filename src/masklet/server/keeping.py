@@ -18,6 +18,7 @@ from typing import Any
 from masklet.errors import SessionError
 from masklet.predict.segmenter import Segmenter
 from masklet.predict.session import VideoSession
+from masklet.server.beginning import beginning_in
 from masklet.server.objects import as_json, from_json
 from masklet.server.problems import Refusal
 from masklet.server.records import Records, SessionRecord
@@ -55,9 +56,11 @@ class Keeper:
         return workspace
 
     def _from_checkpoint(self, record: SessionRecord, model: Segmenter, source: FrameSource) -> Workspace:
-        saved = record.checkpoint
+        saved, beginning = record.checkpoint, beginning_in(self._folder)
         if saved is None:
             session = model.video(source)
+            if beginning is not None:
+                return Workspace.begun(session, beginning, self._most_objects)
             return Workspace(session, most_objects=self._most_objects)
         with _without_path(self._folder / saved["file"]) as file:
             session = model.resume(file, source)
@@ -66,6 +69,7 @@ class Keeper:
             objects=from_json(saved["objects"]),
             revision=saved["change"],
             most_objects=self._most_objects,
+            beginning=beginning,
         )
 
     def change(self, workspace: Workspace, change: Change) -> Outcome:

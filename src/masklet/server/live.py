@@ -16,7 +16,7 @@ from masklet.server.library import Library, video_json
 from masklet.server.masks_json import rle_of
 from masklet.server.objects import as_json
 from masklet.server.problems import described
-from masklet.server.records import Records, VideoRecord
+from masklet.server.records import Records, SittingRecord, VideoRecord
 from masklet.server.runs import RunRequest, TrackingRun
 from masklet.server.scheduler import Lane
 from masklet.server.settings import Settings
@@ -58,6 +58,7 @@ class LiveSession:
         self.used = time.monotonic()
         self.admitted = False  # whether it counts as one in memory
         self.exports = 0  # going on
+        self.sitting = records.sitting(session_id)
         self._settings = settings
         self._records = records
         self._library = library
@@ -266,6 +267,7 @@ class LiveSession:
             "outdated": sorted(workspace.outdated),
             "covered": ranges(workspace.touched),
             "run": None if run is None else run.as_json(),
+            "sitting": None if self.sitting is None else sitting_json(self.sitting),
         }
 
 
@@ -278,6 +280,10 @@ def ranges(frames: Iterable[int]) -> list[list[int]]:
         else:
             found.append([frame, frame + 1])
     return found
+
+
+def sitting_json(sitting: SittingRecord) -> Answer:
+    return {"project": sitting.project, "masklet": sitting.masklet, "person": sitting.person}
 
 
 def preview_json(preview: Preview) -> Answer:

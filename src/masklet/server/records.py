@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Connection,
     ForeignKey,
@@ -62,6 +63,18 @@ _CHANGES = Table(
     Column("change", Text, nullable=False),
     Column("made", String, nullable=False),
 )
+_SITTINGS = Table(
+    "sittings",
+    _TABLES,
+    Column(
+        "session", String, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True
+    ),  # in which it is drawn
+    Column("project", String, nullable=False),  # key
+    Column("masklet", Integer, nullable=False),
+    Column("person", String, nullable=False),
+    Column("since", Integer, nullable=False),
+    Column("made", Boolean, nullable=False),
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,23 @@ class SessionRecord:
     used: str
     summary: Mapping[str, Any]
     checkpoint: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class SittingRecord:
+    """A session in which a person draws a project's masklet.
+
+    project   its key
+    since     the last thing that had happened to the masklet when it was begun
+    made      whether the masklet was made for this sitting
+    """
+
+    session: str
+    project: str
+    masklet: int
+    person: str
+    since: int
+    made: bool
 
 
 def now() -> str:
@@ -189,6 +219,29 @@ class Records:
         with self._begin() as connection:
             connection.execute(_SESSIONS.delete().where(_SESSIONS.c.id == session_id))
 
+    # ── sittings ─────────────────────────────────────────────────────────────────────────────────
+
+    def add_sitting(self, record: SittingRecord) -> None:
+        with self._begin() as connection:
+            connection.execute(_SITTINGS.insert().values(**asdict(record)))
+
+    def sitting(self, session_id: str) -> SittingRecord | None:
+        """What a session is drawn for; None when it is nobody's task."""
+        with self._begin() as connection:
+            row = connection.execute(select(_SITTINGS).where(_SITTINGS.c.session == session_id)).first()
+        return None if row is None else SittingRecord(**row._mapping)
+
+    def sittings(self, project: str, masklet: int, person: str) -> list[SittingRecord]:
+        """A person's on one masklet."""
+        columns = _SITTINGS.c
+        wanted = select(_SITTINGS).where(
+            columns.project == project, columns.masklet == masklet, columns.person == person
+        )
+        with self._begin() as connection:
+            return [SittingRecord(**row._mapping) for row in connection.execute(wanted)]
+
+    # ── checkpoints and changes ──────────────────────────────────────────────────────────────────
+
     def checkpoint(self, session_id: str, checkpoint: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
         """Note that a file holds everything up to a change."""
         values = {"checkpoint": json.dumps(dict(checkpoint)), "summary": json.dumps(dict(summary))}
@@ -196,8 +249,6 @@ class Records:
             connection.execute(
                 _SESSIONS.update().where(_SESSIONS.c.id == session_id).values(used=now(), **values)
             )
-
-    # ── changes ──────────────────────────────────────────────────────────────────────────────────
 
     def add_change(self, session_id: str, number: int, change: Mapping[str, Any]) -> None:
         """Write one change down; numbers count from 1 without a gap."""
@@ -219,6 +270,17 @@ class Records:
         )
         with self._begin() as connection:
             return [(number, json.loads(change)) for number, change in connection.execute(wanted)]
+
+    def made_changes(self, session_id: str) -> list[tuple[float, dict[str, Any]]]:
+        """Every change of a session since it began, with when it was made, in seconds since 1970."""
+        wanted = (
+            select(_CHANGES.c.made, _CHANGES.c.change)
+            .where(_CHANGES.c.session == session_id)
+            .order_by(_CHANGES.c.number)
+        )
+        with self._begin() as connection:
+            rows = connection.execute(wanted).all()
+        return [(datetime.fromisoformat(row.made).timestamp(), json.loads(row.change)) for row in rows]
 
 
 def _prepare(connection: Any, _: Any) -> None:

@@ -1,4 +1,4 @@
-"""Annotation projects: where they stand, and verification of what others drew.
+"""Annotation projects: where they stand, drawing their masklets, and verification of what others drew.
 
 The routes are plain functions: they wait for a database, and run in threads for that.
 """
@@ -16,14 +16,15 @@ from masklet.annotate import masklets, progress, tasks, verify
 from masklet.annotate.masklets import Kept
 from masklet.annotate.records import REASONS, Entry, Task, Video
 from masklet.annotate.throughput import throughput
-from masklet.errors import ConfigError, ProjectError
-from masklet.server import wire
-from masklet.server.bodies import PersonBody, TaskBody, VerdictBody
+from masklet.errors import ConfigError, MaskletError, ProjectError
+from masklet.server import sittings, wire
+from masklet.server.bodies import DutyBody, NewMasklet, PersonBody, SubmitBody, TaskBody, VerdictBody
 from masklet.server.library import video_json
 from masklet.server.pictures import encoded
 from masklet.server.problems import Refusal
 from masklet.server.projects import OpenProject
 from masklet.server.reaching import TheStudio
+from masklet.server.studio import Studio
 from masklet.types import FrameMasks
 
 router = APIRouter(prefix="/api/projects", tags=["projects"])
@@ -75,9 +76,7 @@ def get_project(opened: TheProject, ahead: Annotated[int, Query(ge=-900, le=900)
 )
 def get_thumbnail(video_id: int, opened: TheProject) -> Response:
     """The first frame, 180 pixels high."""
-    video = next((one for one in opened.project.videos() if one.id == video_id), None)
-    if video is None:
-        raise Refusal("missing", f"{opened.name} has no video {video_id}")
+    video = _video_of(opened, video_id)
     with closing(opened.project.source(video)) as source:
         frame = source[0]
     data = encoded(frame, min(THUMBNAIL, frame.height), "jpeg")
@@ -89,34 +88,62 @@ def get_thumbnail(video_id: int, opened: TheProject) -> Response:
 
 @router.post("/{key}/tasks")
 def claim(body: TaskBody, opened: TheProject, studio: TheStudio) -> dict[str, Any]:
-    """Hold the next masklet that waits, what the model doubts most first, or a certain one; null if none.
+    """Hold the next masklet that waits, or a certain one; null if none.
 
-    `waiting`: how many are submitted and not judged, with those that somebody holds.
+    To verify: what the model doubts most first. To annotate: what came back first; `session` is then the
+    session in which it is drawn, the one begun earlier where there is one.
+    `waiting`: how many wait for the duty, with those that somebody holds.
     """
-    waiting = progress.counts(opened.project)["submitted"]
+    statuses = progress.counts(opened.project)
+    waiting = sum(statuses[status] for status in tasks.WAITING[body.duty])
     task = tasks.claim(opened.project, body.person, body.duty, masklet=body.masklet, second=body.second)
     if task is None:
         return {"task": None, "waiting": waiting}
+    return {"task": _taken_up(studio, opened, task), "waiting": waiting}
+
+
+@router.post("/{key}/masklets", status_code=201)
+def add_masklet(body: NewMasklet, opened: TheProject, studio: TheStudio) -> dict[str, Any]:
+    """A new masklet of a video, held to be drawn; it goes again when it is given back undrawn."""
+    project = opened.project
+    tasks.allowed(project, body.person, "annotate")
+    entry = masklets.add(project, _video_of(opened, body.video).name)
     try:
-        record = studio.projects.record(opened, opened.project.video(task.entry.video))
+        task = tasks.claim(project, body.person, "annotate", masklet=entry.id)
+        assert task is not None
+        return {"task": _taken_up(studio, opened, task, made=True)}
     except BaseException:
-        tasks.release(opened.project, task.entry.id, body.person)  # nobody can look at it now
+        masklets.remove(project, entry.id)
         raise
-    return {"task": {**_task(opened, task), "video": video_json(record)}, "waiting": waiting}
 
 
 @router.post("/{key}/tasks/{masklet}/renew")
-def renew(masklet: int, body: PersonBody, opened: TheProject) -> dict[str, Any]:
+def renew(masklet: int, body: DutyBody, opened: TheProject) -> dict[str, Any]:
     """A sign of life: the task is held for another half hour."""
-    task = tasks.in_hand(opened.project, masklet, body.person, "verify")
+    task = tasks.in_hand(opened.project, masklet, body.person, body.duty)
     expires = tasks.renew(opened.project, task)
     return {"expires": expires, "left": expires - opened.project.clock()}
 
 
 @router.post("/{key}/tasks/{masklet}/release", status_code=204)
-def release(masklet: int, body: PersonBody, opened: TheProject) -> None:
-    """Give a task back; it waits again, for anybody."""
-    tasks.release(opened.project, masklet, body.person)
+def release(masklet: int, body: PersonBody, opened: TheProject, studio: TheStudio) -> None:
+    """Give a task back; it waits again, for anybody. What was drawn of it stays in its session."""
+    sittings.stand_up(studio, opened, masklet, body.person)
+
+
+@router.post("/{key}/tasks/{masklet}/submit")
+def submit(masklet: int, body: SubmitBody, opened: TheProject, studio: TheStudio) -> dict[str, Any]:
+    """Hand in what was drawn in a session, and let go of it. Said twice, it counts once."""
+    try:
+        sitting = sittings.sitting_of(studio, opened, body.session)
+        if (sitting.masklet, sitting.person) != (masklet, body.person):
+            whose = f"{sitting.person}'s work on masklet {sitting.masklet}"
+            raise ProjectError(f"session {body.session} is {whose}; open your own")
+        sittings.hand_in(studio, opened, sitting, body.seconds)
+    except MaskletError:
+        if not sittings.was_handed_in(opened, body.session):  # the answer to the first was lost on its way
+            raise
+    return {"masklet": asdict(masklets.get(opened.project, masklet))}
 
 
 @router.post("/{key}/tasks/{masklet}/verdict")
@@ -197,13 +224,35 @@ def _duties(role: str) -> list[str]:
     return [duty for duty, roles in tasks.MAY.items() if role in roles]
 
 
+def _video_of(opened: OpenProject, video_id: int) -> Video:
+    for video in opened.project.videos():
+        if video.id == video_id:
+            return video
+    raise Refusal("missing", f"{opened.name} has no video {video_id}")
+
+
+def _taken_up(studio: Studio, opened: OpenProject, task: Task, *, made: bool = False) -> dict[str, Any]:
+    """A claimed task with what its work needs; given back when it can't be had."""
+    try:
+        record = studio.projects.record(opened, opened.project.video(task.entry.video))
+        told = {**_task(opened, task), "video": video_json(record)}
+        if task.duty == "annotate":
+            told["session"] = sittings.sit_down(studio, opened, task, record, made=made)
+        return told
+    except BaseException:
+        tasks.release(opened.project, task.entry.id, task.person)  # nobody can look at it now
+        raise
+
+
 def _task(opened: OpenProject, task: Task) -> dict[str, Any]:
     told = asdict(task)
+    said = verify.reviews(opened.project, task.entry.id)
     return {
         "masklet": told["entry"],
         "duty": task.duty,
         "person": task.person,
         "reasons": list(task.reasons),
+        "words": said[-1].note if said else "",
         "expires": task.expires,
         "left": task.expires - opened.project.clock(),
     }

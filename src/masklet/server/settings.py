@@ -55,7 +55,8 @@ class Settings:
 
     store     folder of the database, uploads, work and exports; made when it is not there
     gallery   folder whose videos and pictures everybody may open, or None
-    projects  folders of annotation projects, which people review here
+    projects  folders of annotation projects, in which people annotate and review here
+    model     name or path that the models are opened by: projects note what drew their masks. None: its own
     host, port   where it listens
     token     what a client must show; needed when the host is not this machine alone
     origins   other sites whose pages may use the server ("https://studio.example.org")
@@ -67,6 +68,7 @@ class Settings:
     store: Path
     gallery: Path | None = None
     projects: tuple[Path, ...] = ()
+    model: str | None = None
     host: str = "127.0.0.1"
     port: int = 7860
     token: str | None = None

@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from masklet.annotate.rounds import build_on, recall
 from masklet.errors import ConfigError, SessionError
 from masklet.predict.history import KEPT_STEPS, Preview, PromptedFrame
 from masklet.predict.session import VideoSession
 from masklet.server import objects as listed
+from masklet.server.beginning import Beginning
 from masklet.server.masks_json import mask_of
 from masklet.server.objects import Objects
-from masklet.types import FrameMasks, Prompt
+from masklet.types import FrameMasks, Mask, Prompt
 
 Change = Mapping[str, Any]
 
@@ -48,23 +50,39 @@ class Workspace:
     revision   the number of the last change
     touched    frames that have, or once had, masks
     fresh      frames tracked since the prompts last changed
+    beginning  the masklet it goes on with, its one object; None for work that is nobody's task
     """
 
     def __init__(
-        self, session: VideoSession, *, objects: Objects = (), revision: int = 0, most_objects: int = 64
+        self,
+        session: VideoSession,
+        *,
+        objects: Objects = (),
+        revision: int = 0,
+        most_objects: int = 64,
+        beginning: Beginning | None = None,
     ) -> None:
         self.session = session
+        self.beginning = beginning
         self.objects = objects
         self.revision = revision
         self.most_objects = most_objects
         self.touched: set[int] = {t for m in session.masklets().values() for t in m.masks}
+        self.touched.update(beginning.below if beginning else ())
         self.fresh: set[int] = set()
-        self.outdated = session.outdated
+        self.outdated = self._outdated()
         self._done: list[Step] = []
         self._undone: list[Step] = []
         self._made = 0  # the session's own steps within the present one
         self.steps_made = 0  # undoable steps since it was opened, those taken back counted too
         self.moment = 0  # rises with everything that a checkpoint would hold
+
+    @classmethod
+    def begun(cls, session: VideoSession, beginning: Beginning, most_objects: int) -> Workspace:
+        """The start of a sitting: the masklet as it is, with nothing to undo."""
+        recall(session, beginning.number, beginning.kept)
+        objects = (beginning.object,)
+        return cls(session, objects=objects, most_objects=most_objects, beginning=beginning)
 
     @property
     def undo_steps(self) -> int:
@@ -79,6 +97,8 @@ class Workspace:
         kind = change.get("kind")
         if kind not in _CHANGES:
             raise ConfigError(f"change {kind!r} is unknown; this server knows {', '.join(_CHANGES)}")
+        if self.beginning is not None:
+            self.beginning.check(change)
         earlier, ids = self._answers(), set(self.session.objects)
         preview = _CHANGES[kind](self, change)
         self.revision += 1
@@ -86,7 +106,7 @@ class Workspace:
         if kind == "object":
             return Outcome()  # names and colours change no mask
         self.fresh.clear()
-        self.outdated = self.session.outdated
+        self.outdated = self._outdated()
         now = self._answers()
         # Only these are sent: of a hundred prompted frames, a click changes one.
         frames = frozenset(t for i, t in earlier.keys() | now if earlier.get((i, t)) is not now.get((i, t)))
@@ -103,14 +123,15 @@ class Workspace:
 
     def settle(self) -> None:
         """Look again at what is outdated, after a run."""
-        self.outdated = self.session.outdated
+        self.outdated = self._outdated()
 
     def outdated_on(self, frame: int) -> frozenset[int]:
         return frozenset() if frame in self.fresh else self.outdated
 
     def masks(self, frame: int) -> FrameMasks:
         """May be called from any thread."""
-        return self.session.masks(frame)
+        found = self.session.masks(frame)
+        return found if self.beginning is None else self.beginning.shown(found)
 
     def preview(self, change: Change) -> Preview:
         """What a prompt would give; nothing is kept."""
@@ -158,6 +179,9 @@ class Workspace:
         if given.mask is not None and given.mask.is_empty:
             preview = self.session.pin(change["frame"], change["object"], given.mask)
         else:
+            if self.beginning is not None and given.mask is None and not change.get("replace", False):
+                stored = self.beginning.below.get(change["frame"])
+                self._made += build_on(self.session, change["object"], change["frame"], stored)
             preview = self.session.prompt(
                 change["frame"],
                 change["object"],
@@ -171,13 +195,7 @@ class Workspace:
         return preview
 
     def _prompt_of(self, change: Change) -> Prompt:
-        mask = change.get("mask")
-        width, height = self.session.source.width, self.session.source.height
-        return Prompt.of(
-            change.get("clicks") or (),
-            change.get("box"),
-            None if mask is None else mask_of(mask, width, height),
-        )
+        return prompt_of(change, self.session.source.width, self.session.source.height)
 
     def _choose(self, change: Change) -> Preview:
         with self._step():
@@ -192,10 +210,19 @@ class Workspace:
         with self._step():
             self.objects = listed.ensured(self.objects, change["object"], self.most_objects)
             preview = self.session.pin(
-                change["frame"], change["object"], None if mask is None else mask_of(mask, *size)
+                change["frame"],
+                change["object"],
+                self._shown_below(change) if mask is None else mask_of(mask, *size),
             )
             self._made += 1
         return preview
+
+    def _shown_below(self, change: Change) -> Mask | None:
+        """The mask of an earlier round, where a frame shows it; None where the session has its own."""
+        if self.beginning is None or change["object"] in self.session.masks(change["frame"]).masks:
+            return None
+        stored = self.beginning.below.get(change["frame"])
+        return None if stored is None else stored.mask
 
     def _clear(self, change: Change) -> None:
         wanted = change.get("object"), change.get("frame")
@@ -255,6 +282,17 @@ class Workspace:
         self.objects = step.after
         self._done.append(step)
 
+    def _outdated(self) -> frozenset[int]:
+        found, beginning = self.session.outdated, self.beginning
+        if beginning is None or beginning.number not in found:
+            return found
+        known = self.session.log.objects[beginning.number]
+        # Nothing was changed yet, and nothing tracked: the masks are those that the project has.
+        untouched = known.version == len(beginning.starting)
+        if untouched and set(self.session.masklet(beginning.number).masks) == set(known.frames):
+            return found - {beginning.number}
+        return found
+
     def _answers(self) -> dict[tuple[int, int], PromptedFrame]:
         """(object, frame) → prompt with the model's answer; the same value as long as nothing changes it."""
         return {
@@ -262,6 +300,16 @@ class Workspace:
             for object_id, known in self.session.log.objects.items()
             for frame, given in known.frames.items()
         }
+
+
+def prompt_of(change: Change, width: int, height: int) -> Prompt:
+    """What a change gives, for a video of this size."""
+    mask = change.get("mask")
+    return Prompt.of(
+        change.get("clicks") or (),
+        change.get("box"),
+        None if mask is None else mask_of(mask, width, height),
+    )
 
 
 def _looking(step: Step, object_id: int, look: Mapping[str, bool]) -> Step:

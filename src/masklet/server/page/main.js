@@ -10,10 +10,12 @@ import { tracking } from "./act/tracking.js";
 import { noHistory } from "./core/history.js";
 import { createStore } from "./core/store.js";
 import { createOutbox } from "./net/outbox.js";
+import { annotating } from "./project/annotating.js";
 import { createDesk } from "./project/desk.js";
 import { projects } from "./project/going.js";
 import { mountProject } from "./project/page.js";
 import { mountReview } from "./project/screen.js";
+import { mountStrip } from "./project/strip.js";
 import { mountStage } from "./stage/stage.js";
 import { mountBar } from "./ui/bar.js";
 import { mountCandidates } from "./ui/candidates.js";
@@ -37,7 +39,7 @@ const store = createStore({
   tool: "add", brush: 24, selected: null, hover: null, wanted: false, candidates: null, pending: [], dragged: null,
   cross: null, box: null, connected: true, waiting: 0, lost: false, run: null, follow: false, trackedFrom: null,
   view: null, fits: true, look: loadLook(), effects: noEffects, result: false, history: noHistory, tab: "objects",
-  projects: null, project: null, person: null, notice: null,
+  projects: null, project: null, person: null, notice: null, sitting: null,
   doubts: new Map(), mark: { start: null, stop: null }, exports: [], theme: "dark",
 });
 
@@ -49,18 +51,18 @@ app.outbox = createOutbox({
   onError: (error) => app.act.complain(error),
 });
 app.sync = createSync(app);
-Object.assign(app.act, objects(app), prompting(app), tracking(app), playing(app), opening(app), projects(app));
+Object.assign(app.act, objects(app), prompting(app), tracking(app), playing(app), opening(app), projects(app), annotating(app));
 app.act.escape = () => {
   const { candidates, selected, playing: plays } = store.state;
   if (plays) app.act.pausePlay();
   else if (app.act.isGoing()) app.act.cancelRun();
   else if (candidates) app.act.settle();
-  else if (selected !== null) app.act.select(null);
+  else if (selected !== null && !store.state.session?.sitting) app.act.select(null);
 };
 app.commands = makeCommands(app);
 app.desk = createDesk(app);
 
-for (const mount of [mountFiles, mountHelp, mountExport, mountHome, mountProject, mountReview, mountBar, mountRail, mountStage, mountOverlay, mountCandidates, mountPanel, mountTimeline, mountKeys, mountTheme]) {
+for (const mount of [mountFiles, mountHelp, mountExport, mountHome, mountProject, mountReview, mountStrip, mountBar, mountRail, mountStage, mountOverlay, mountCandidates, mountPanel, mountTimeline, mountKeys, mountTheme]) {
   mount(app);
 }
 mountTips();

@@ -3,6 +3,8 @@
 import * as api from "../net/api.js";
 import { recorded, redoer, redone, undoer, undone } from "../core/history.js";
 
+const ALONE = "This task is one object; another one is a task of its own, made on the project's page.";
+
 export function objects(app) {
   const { store } = app;
   const sid = () => store.state.session.id;
@@ -31,6 +33,7 @@ export function objects(app) {
       store.set({ selected: object, candidates: store.state.candidates?.object === object ? store.state.candidates : null });
     },
     newObject() {
+      if (store.state.session?.sitting) return app.act.say(ALONE);
       store.set({ selected: null, candidates: null, tool: store.state.tool === "box" ? "box" : "add" });
       app.act.announce("New object: click it on the picture");
     },
@@ -44,6 +47,7 @@ export function objects(app) {
     lockSelected: () => chosen() && change(chosen().id, { locked: !chosen().locked }),
     async removeObject(object = store.state.selected) {
       if (object === null || !app.act.mayChange(object)) return;
+      if (store.state.session.sitting) return app.act.say(ALONE);
       const name = store.state.session.objects.find((one) => one.id === object)?.name;
       const id = sid();
       const answer = await app.outbox.add(() => api.deleteObject(id, object), {

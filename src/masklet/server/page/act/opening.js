@@ -59,13 +59,14 @@ export function opening(app) {
     document.title = `${session.name} – masklet`;
     app.sync.adopt(session);
     if (session.objects.length) store.set({ selected: session.objects[0].id });
+    app.act.arriveAtSitting(session);
     requestAnimationFrame(() => app.view.fit());
     api.times(video.id).then(({ times }) => store.state.video?.id === video.id && store.set({ times }), () => {});
     api.exports(sid).then(({ exports }) => store.state.session?.id === sid && store.set({ exports }), () => {});
-    closeStream = openStream(sid, events());
+    closeStream = openStream(sid, events(sid));
   }
 
-  function events() {
+  function events(sid) {
     let first = true;
     return {
       state: (connected) => store.set({ connected }),
@@ -89,6 +90,7 @@ export function opening(app) {
         store.set({ exports: [job, ...others].sort((a, b) => Number(b.id) - Number(a.id) || 0) });
       },
       gone(reason) {
+        if (app.act.isHandedIn(sid)) return; // what comes next is on its way
         if (reason === "token") return store.set({ phase: "gate" });
         home();
         store.set({ problem: reason });
@@ -97,6 +99,7 @@ export function opening(app) {
   }
 
   function leave() {
+    app.act.leaveSitting?.();
     closeStream?.();
     closeStream = null;
     app.act.pausePlay?.();
@@ -133,6 +136,8 @@ export function opening(app) {
     home,
     leaveWork: leave,
     enter: (sid) => guarded("your work", () => enter(sid)),
+    /** The same for a page that is somewhere already: what goes wrong is for the caller to tell. */
+    enterFromHere: enter,
     openGallery: (key, name) => guarded(name, async () => start(await api.openGallery(key))),
     cancelOpening: () => stop?.abort(),
     async openFile(file) {

@@ -12,6 +12,7 @@ export function prompting(app) {
   /** The object that a new prompt is for: the selected one, or the next free number. */
   function target() {
     const { session, selected, pending } = store.state;
+    if (session.sitting) return session.objects[0].id; // a task is one object
     if (selected !== null) return selected;
     return Math.max(0, ...session.objects.map((object) => object.id), ...pending.map((click) => click.object)) + 1;
   }

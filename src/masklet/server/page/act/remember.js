@@ -1,4 +1,4 @@
-// What this browser remembers: the look, the theme, each work's effects, who somebody is in a project.
+// What this browser remembers: the look, the theme, each work's effects, who somebody is in a project, how long they drew.
 
 const LOOK = "masklet.look";
 
@@ -26,10 +26,22 @@ function write(key, value) {
   }
 }
 
+function drop(key) {
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // It could not be kept either.
+  }
+}
+
 export const loadLook = () => ({ ...firstLook, ...read(LOOK) });
 export const loadEffects = (sid) => read(`masklet.effects.${sid}`);
 export const loadPerson = (project) => read(`masklet.person.${project}`);
 export const savePerson = (project, name) => write(`masklet.person.${project}`, name);
+/** Seconds that somebody has worked on a session, for when its page is opened again. */
+export const loadSpent = (sid) => read(`masklet.spent.${sid}`) ?? 0;
+export const saveSpent = (sid, seconds) => write(`masklet.spent.${sid}`, seconds);
+export const dropSpent = (sid) => drop(`masklet.spent.${sid}`);
 export const loadTheme = () => read("masklet.theme");
 export const saveTheme = (theme) => write("masklet.theme", theme);
 

@@ -83,10 +83,12 @@ export const projects = () => ask("GET", "/api/projects");
 export const project = (key) => ask("GET", `${projectAt(key)}${query({ ahead: -new Date().getTimezoneOffset() })}`);
 export const projectPicture = (key, video) => `${projectAt(key)}/videos/${video}/thumbnail`;
 export const claimTask = (key, wanted) => ask("POST", `${projectAt(key)}/tasks`, { json: wanted });
-export const renewTask = (key, masklet, person) => ask("POST", task(key, masklet, "renew"), { json: { person } });
-// These two arrive although the page is being left.
+export const addMasklet = (key, person, video) => ask("POST", `${projectAt(key)}/masklets`, { json: { person, video } });
+export const renewTask = (key, masklet, person, duty = "verify") => ask("POST", task(key, masklet, "renew"), { json: { person, duty } });
+// These arrive although the page is being left.
 export const releaseTask = (key, masklet, person) => ask("POST", task(key, masklet, "release"), { json: { person }, keepalive: true });
 export const judge = (key, masklet, verdict) => ask("POST", task(key, masklet, "verdict"), { json: verdict, keepalive: true });
+export const submitTask = (key, masklet, round) => ask("POST", task(key, masklet, "submit"), { json: round, keepalive: true });
 export const maskletMasks = (key, masklet, range) => ask("GET", `${projectAt(key)}/masklets/${masklet}/masks${query(range)}`, { answer: "bytes" });
 
 /** Send a file as a new video; `onProgress` gets 0…1. Aborts with `signal`. */

@@ -13,8 +13,12 @@ export function createAttention(now = () => performance.now() / 1000) {
   return {
     /** A sign of life. */
     note,
-    begin() {
-      spent = 0;
+    /** What passed since the last sign was not theirs. */
+    skip() {
+      last = now();
+    },
+    begin(already = 0) {
+      spent = already;
       last = now();
     },
     seconds() {

@@ -1,4 +1,4 @@
-// The page of a project: where it stands, who works on it, and the way to the next review.
+// The page of a project: where it stands, who works on it, and the way to the next task.
 
 import { h, icon } from "../ui/dom.js";
 import { dayChart, statusBar, statusLegend, VERDICTS } from "./charts.js";
@@ -45,7 +45,7 @@ function whole(app, state) {
     ),
     panel("Work by day", hasWork(project.days) ? [dayChart(project.days), dayLegend()] : nothing(`Nothing was handed in or judged in the last ${project.days.length} days.`)),
     panel("Quality", quality(project)),
-    panel("Videos", videoList(project), { wide: true }),
+    panel("Videos", videoList(project, may(project, person, "annotate") ? app.act.annotateNew : null), { wide: true }),
     panel("People", peopleTable(project, person), { wide: true }),
     panel("Ways of annotating", wayTable(project), { wide: true }),
   );
@@ -57,6 +57,8 @@ const hasWork = (days) => days.some((day) => day.submitted || Object.keys(day.ve
 
 const dayLegend = () => h("p", { class: "day-legend", "aria-hidden": "true" }, h("i", { class: "is-submitted" }), "handed in", h("span", {}, "Verdicts:"), VERDICTS.flatMap(({ name, label }) => [h("i", { class: `is-${name}` }), label.toLowerCase()]));
 
+const may = (project, person, duty) => project.people.find((one) => one.name === person)?.duties.includes(duty) ?? false;
+
 function head({ act }, { project, person }) {
   const who = h(
     "select",
@@ -66,30 +68,33 @@ function head({ act }, { project, person }) {
   );
   who.value = person ?? "";
   const me = project.people.find((one) => one.name === person);
-  const may = me?.duties.includes("verify") ?? false;
+  const [draws, verifies] = ["annotate", "verify"].map((duty) => may(project, person, duty));
   const waiting = project.statuses.submitted ?? 0;
+  const undrawn = (project.statuses.unsatisfactory ?? 0) + (project.statuses.open ?? 0);
+  const badge = (number) => number > 0 && h("span", { class: "badge" }, String(number));
+  const draw = draws && h("button", { type: "button", id: "annotate-next", class: "button primary", disabled: !undrawn, "aria-describedby": "review-why", onclick: () => act.annotate() }, icon("brush"), "Annotate next", badge(undrawn));
   const go = h(
     "button",
-    { type: "button", id: "review-next", class: "button primary", disabled: !may, "aria-describedby": "review-why", onclick: () => act.review() },
+    { type: "button", id: "review-next", class: `button ${draws && !verifies ? "" : "primary"}`, disabled: !verifies, "aria-describedby": "review-why", onclick: () => act.review() },
     icon("play"),
     "Review next",
-    waiting > 0 && h("span", { class: "badge" }, String(waiting)),
+    badge(waiting),
   );
-  const second = h("button", { type: "button", id: "review-second", class: "button", disabled: !may || !project.statuses.satisfactory, "aria-describedby": "review-why", onclick: () => act.review({ second: true }) }, "Second opinion");
+  const second = h("button", { type: "button", id: "review-second", class: "button", disabled: !verifies || !project.statuses.satisfactory, "aria-describedby": "review-why", onclick: () => act.review({ second: true }) }, "Second opinion");
   const why = !project.people.length
     ? `Nobody is in this project yet: masklet annotate ${project.name} person NAME`
     : !me
-      ? "Choose who you are, then review what others drew."
-      : may
+      ? "Choose who you are, then annotate or review."
+      : verifies
         ? waiting
           ? "What the model doubts most comes first. Nobody gets their own work."
           : "Nothing is waiting now; a second opinion may be given."
-        : `${me.name} is ${me.role}; reviewing takes a reviewer or an admin.`;
+        : `${undrawn ? "What came back comes first." : "Nothing waits to be annotated; a new object may be."} ${me.name} is ${me.role}; reviewing takes a reviewer or an admin.`;
   return h(
     "div",
     { class: "project-head" },
     h("div", { class: "grow" }, h("h1", {}, project.name), h("p", { class: "lead" }, "Masklets are made with ", h("code", {}, project.model.split(/[\\/]/).pop()))),
-    h("div", { class: "start" }, h("div", { class: "start-row" }, who, second, go), h("p", { id: "review-why", class: "why" }, why)),
+    h("div", { class: "start" }, h("div", { class: "start-row" }, who, draw, second, go), h("p", { id: "review-why", class: "why" }, why)),
   );
 }
 

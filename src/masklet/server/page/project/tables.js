@@ -2,21 +2,23 @@
 
 import { projectPicture } from "../net/api.js";
 import { count } from "../core/words.js";
-import { h } from "../ui/dom.js";
+import { h, icon } from "../ui/dom.js";
 import { statusBar } from "./charts.js";
 import { duration, share, total } from "./statuses.js";
 
-export function videoList({ key, name, videos }) {
+/** `onnew` makes a new masklet on a video, for those who may. */
+export function videoList({ key, name, videos }, onnew = null) {
   if (!videos.length) return nothing("No videos yet.", `masklet annotate ${name} import VIDEO …`);
   const rows = videos.map((video) => {
     const all = total(video.statuses);
     const done = (video.statuses.satisfactory ?? 0) + (video.statuses.rejected ?? 0);
     return h(
       "li",
-      { class: "video-row" },
+      { class: `video-row ${onnew ? "for-annotators" : ""}` },
       h("img", { src: projectPicture(key, video.id), alt: "", loading: "lazy" }),
       h("div", { class: "what" }, h("b", {}, video.name), h("span", {}, `${count(video.frames, "frame")} · ${video.width} × ${video.height}${video.held_out ? " · held out" : ""}`)),
       h("div", { class: "how" }, statusBar(video.statuses, { small: true }), h("span", {}, all ? `${done} of ${all} done` : "no masklets yet")),
+      onnew && h("button", { type: "button", id: `new-on-${video.id}`, class: "button small", "aria-label": `New object on ${video.name}`, onclick: () => onnew(video.id) }, icon("plus"), "New object"),
     );
   });
   return h("ul", { class: "video-list" }, rows);

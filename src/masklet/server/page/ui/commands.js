@@ -64,6 +64,8 @@ export function makeCommands(app) {
     ["View", "tab", "Objects or effects", ["j"], () => store.set({ tab: store.state.tab === "objects" ? "effects" : "objects" })],
     ["View", "theme", "Light or dark", ["shift+l"], () => act.toggleTheme(), "sun"],
 
+    // A key that is held down must not hand in what comes next.
+    ["Work", "submit", "Submit a project's task", ["mod+Enter"], (event) => !event.repeat && act.submit(), "check"],
     ["Work", "undo", "Undo", ["mod+z"], act.undo, "undo"],
     ["Work", "redo", "Redo", ["mod+shift+z", "mod+y"], act.redo, "redo"],
     ["Work", "export", "Export", ["mod+e"], () => act.openExport(), "export"],

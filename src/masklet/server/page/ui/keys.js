@@ -19,7 +19,7 @@ export function mountKeys(app) {
     }
     if (phase === "open" && target.id === "stage" && onStage(app, event)) return event.preventDefault();
     const inControl = target.closest?.("button, [role=slider], input");
-    if (inControl && [" ", "Enter"].includes(event.key)) return;
+    if (inControl && [" ", "Enter"].includes(event.key) && !event.ctrlKey && !event.metaKey) return;
     if (target.closest?.("input[type=range], [role=radiogroup], [role=tablist]") && event.key.startsWith("Arrow")) return;
     const table = tables[phase] ?? tables.open;
     const command = table.get(nameOf(event)) ?? (event.shiftKey ? table.get(plain(event)) : null);

@@ -31,7 +31,7 @@ export function objectList(app) {
       row.show(object, selected === object.id, session, doubts.get(object.id)?.length ?? 0);
     }
     empty.hidden = objects.length > 0;
-    fresh.hidden = objects.length === 0;
+    fresh.hidden = objects.length === 0 || Boolean(session.sitting);
     fresh.setAttribute("aria-pressed", selected === null);
     fresh.lastChild.textContent = selected === null ? "New object: click it on the picture" : "New object";
   });
@@ -85,6 +85,7 @@ function makeRow(app, id) {
     name.readOnly = now.locked;
     colour.value = now.colour;
     bin.disabled = now.locked;
+    bin.hidden = Boolean(session.sitting);
     setIcon(eye, now.hidden ? "eye-off" : "eye");
     setIcon(lock, now.locked ? "lock" : "unlock");
     eye.classList.toggle("kept", now.hidden);
