@@ -87,7 +87,7 @@ class Way:
     clicks: int = 8
     patience: int = 2
     margin: float = 0.03
-    standards: tuple[float, ...] = (-0.03, -0.02, -0.01, 0.0, 0.03)
+    standards: tuple[float, ...] = (-0.03, -0.02, -0.01, -0.005, 0.0, 0.02)
     times: Annotator = field(default_factory=Annotator)
 
 

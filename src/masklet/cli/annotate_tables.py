@@ -59,7 +59,7 @@ def print_phases(equal: Sequence[PhaseFigures], plain: Sequence[PhaseFigures]) -
         for line in lines:
             shown.add_row(
                 f"{line.phase}: {PHASES[line.phase]}",
-                f"{line.quality:.2f}",
+                f"{line.quality:.3g}",
                 f"{line.seconds:.2f}",
                 _percent(line.share),
                 _percent(line.edited),

@@ -47,7 +47,6 @@ def serve(
         from masklet.server.studio import Studio
     except ImportError as error:
         raise MissingExtraError("serving needs FastAPI and uvicorn: pip install 'masklet[server]'") from error
-    configure("info" if log_json else log_level, as_json=log_json)
     listener = _listener(settings.host, settings.port)
     port = listener.getsockname()[1]
     try:
@@ -55,6 +54,7 @@ def serve(
     except BaseException:  # a folder that is no project, a store that cannot be written
         listener.close()
         raise
+    configure("info" if log_json else log_level, as_json=log_json)  # a start that fails leaves logging alone
     config = uvicorn.Config(
         app,
         log_config=None,
