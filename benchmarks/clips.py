@@ -31,10 +31,10 @@ def discs(width: int, height: int, frames: int, seed: int = 0) -> Iterator[np.nd
         yield image
 
 
-def write(path: Path, images: Iterator[np.ndarray], width: int, height: int) -> Path:
+def write(path: Path, images: Iterator[np.ndarray], width: int, height: int, rate: int = RATE) -> Path:
     """Encode pictures as H.264, with a keyframe every 10 s as encoders do by default."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "23"})
+        stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "23"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for image in images:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))

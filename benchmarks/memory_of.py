@@ -28,7 +28,7 @@ class PeakMemory:
 
     def now_bytes(self) -> int:
         """Resident bytes of the process and its descendants at this moment."""
-        return sum(_resident(one) for one in family(self._process))
+        return sum(resident(one) for one in family(self._process))
 
     def forget(self) -> None:
         """Count the peak from here on."""
@@ -59,7 +59,8 @@ def family(process: int) -> list[int]:
     return found
 
 
-def _resident(process: int) -> int:
+def resident(process: int) -> int:
+    """Bytes a process holds in memory; 0 when it is gone."""
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     except (OSError, IndexError):  # gone in the meantime

@@ -9,13 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes import squares
+from fakes import FakeEngine, squares
+from masklet.predict.segmenter import Segmenter
 from studio_kit import film
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
@@ -106,3 +108,14 @@ def test_a_quantile_is_one_of_the_values(monkeypatch: pytest.MonkeyPatch) -> Non
     assert quantile(list(range(1, 101)), 0.95) == 95
     assert quantile([7], 0.95) == 7
     assert times("click", []) == []
+
+
+def test_memory_through_a_long_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    long_video = import_module("long_video")
+    path = long_video.hour(tmp_path, None, 1.1, 1)
+    for follow in (long_video.as_stream, long_video.as_session):
+        seen = follow(Segmenter(FakeEngine()), path, (640, 360))
+        figures = {one.name: one.value for one in long_video.measure(seen, 1)}
+        assert figures["frames"] == 66
+        assert 0 < figures["most memory in the first minute"] <= figures["most memory in all"]

@@ -39,6 +39,7 @@ def load(
     device: str | None = None,
     dtype: str | None = None,
     input_size: int | None = None,
+    compiled: bool = False,
 ) -> Segmenter:
     """Load a model, ready to segment.
 
@@ -49,12 +50,18 @@ def load(
     device       "cpu", "cuda", "cuda:1", "mps"; None takes the best there is
     dtype        "float32", "bfloat16", "float16"; None takes what the device is fast at
     input_size   side pictures are resized to, a multiple of 32; None takes what the model was made for
+    compiled     let PyTorch compile the network: the first frames take minutes, all others are quicker on a
+                 GPU; the torch engine's alone
     raises       CheckpointError when the weights are unknown, not on disk or do not fit;
                  ConfigError for an engine, device, dtype or input size that cannot be had;
                  MissingExtraError without openvino, or without PyTorch where graphs would have to be traced
     """
     if engine is not None and engine not in ENGINES:
         raise ConfigError(f"engine {engine!r} is unknown; use one of {', '.join(ENGINES)}")
+    if compiled and engine == "openvino":
+        raise ConfigError("openvino's graphs are compiled as they are; compiled is for the torch engine")
+    if compiled:
+        engine = "torch"
     if is_exported(model):
         if engine == "torch":
             raise ConfigError(
@@ -70,7 +77,12 @@ def load(
     from masklet.predict.segmenter import Segmenter
 
     pick_device(device)  # a device that is not there is told before seconds are spent on weights
-    return Segmenter(TorchEngine(_network(found, input_size), device, dtype))
+    net = _network(found, input_size)
+    if compiled:
+        from masklet.engine.torch_compiled import CompiledTorchEngine
+
+        return Segmenter(CompiledTorchEngine(net, device, dtype))
+    return Segmenter(TorchEngine(net, device, dtype))
 
 
 def export(

@@ -27,6 +27,7 @@ class Outcome:
     opened: list[tuple[str, str | None]] = field(default_factory=list)
     engines: list[str | None] = field(default_factory=list)
     sizes: list[int | None] = field(default_factory=list)
+    compiled: list[bool] = field(default_factory=list)
 
     @property
     def json(self) -> Any:
@@ -55,19 +56,26 @@ def cli(capsys: pytest.CaptureFixture[str], engine: FakeEngine) -> Callable[...,
         opened: list[tuple[str, str | None]] = []
         engines: list[str | None] = []
         sizes: list[int | None] = []
+        compilations: list[bool] = []
 
         def load(
-            name: str, *, device: str | None, input_size: int | None = None, engine: str | None = None
+            name: str,
+            *,
+            device: str | None,
+            input_size: int | None = None,
+            engine: str | None = None,
+            compiled: bool = False,
         ) -> Segmenter:
             opened.append((name, device))
             engines.append(engine)
             sizes.append(input_size)
+            compilations.append(compiled)
             return Segmenter(fake)
 
         capsys.readouterr()
         code = program.run([str(a) for a in arguments], load=load)
         captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err, opened, engines, sizes)
+        return Outcome(code, captured.out, captured.err, opened, engines, sizes, compilations)
 
     return run
 

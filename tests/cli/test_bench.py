@@ -11,7 +11,8 @@ import pytest
 QUICK = ("--frames", "5", "--warmup", "2", "--here")
 
 
-def test_a_folder_of_pictures(cli, frames: Path, tmp_path: Path) -> None:
+def test_a_folder_of_pictures(cli, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it; here the output is a pipe's
     done = cli(
         "bench",
         frames,
@@ -34,8 +35,16 @@ def test_a_folder_of_pictures(cli, frames: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert done.opened == [("m.pt", "cpu")] * 2
     assert done.engines == ["torch", "openvino"]
-    assert done.out.count("m.pt") == 2
+    assert done.out.count("m.pt") == 4  # a row of speed and a row of stages each
+    assert "…" not in done.out
+    assert done.compiled == [False, False]
+    assert all(name in done.out for name in ("frames/s", "p95 ms", "IoU", "decode masks", "remember"))
     assert "frames/s" in (tmp_path / "p.svg").read_text()
+
+
+def test_a_compiled_network(cli, frames: Path) -> None:
+    done = cli("bench", frames, "--box", "2,1,26,24", "--model", "m.pt", "--compiled", *QUICK)
+    assert done.compiled == [True]
 
 
 def test_as_json_on_the_clip(cli) -> None:
@@ -54,6 +63,31 @@ def test_a_peer_that_is_not_there(cli, frames: Path, monkeypatch: pytest.MonkeyP
     assert len(result["measured"]) == 1
     assert "--against sam2 needs the official code: pip install sam2" in result["skipped"][0]
     assert result["measured"][0]["mean_iou"] is None
+
+
+def test_a_peer_that_fails_costs_no_other_figure(cli, frames: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("their bug")
+
+    monkeypatch.setattr("masklet.bench.peers.measure_peer", fails)
+    arguments = ("--model", "sam2.1-hiera-tiny", "--input-size", "64", "--random", "--dtype", "float32")
+    done = cli(
+        "bench", frames, "--box", "2,1,26,24", *arguments, "--against", "transformers", *QUICK, "--json"
+    )
+    result = json.loads(done.out)
+    assert len(result["measured"]) == 1
+    assert result["skipped"] == ["transformers: their bug"]
+
+
+def test_transformers_tracks_the_same_weights(cli, frames: Path) -> None:
+    pytest.importorskip("transformers")
+    arguments = ("--model", "sam2.1-hiera-tiny", "--input-size", "64", "--random", "--dtype", "float32")
+    done = cli(
+        "bench", frames, "--box", "2,1,26,24", *arguments, "--against", "transformers", *QUICK, "--json"
+    )
+    result = json.loads(done.out)
+    assert result["skipped"] == []
+    assert [row["by"] for row in result["measured"]] == ["masklet", "transformers"]
 
 
 @pytest.mark.parametrize(

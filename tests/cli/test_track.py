@@ -137,7 +137,8 @@ def test_frame_after_the_click_and_a_second_object(cli, frames: Path, tmp_path: 
 
 
 def test_a_box(cli, frames: Path) -> None:
-    done = cli("track", frames, "--box", "2,1,26,24", "--json")
+    done = cli("track", frames, "--box", "2,1,26,24", "--compiled", "--json")
+    assert done.compiled == [True]
     assert done.json["objects"][0]["visible_frames"] == 8
 
 

@@ -15,7 +15,7 @@ import torch
 import masklet
 from masklet.engine import openvino_topology
 from masklet.engine.openvino_recipes import fourier_grid, made, stretched
-from masklet.engine.openvino_store import GRAPHS, GraphCard, read_card
+from masklet.engine.openvino_store import FORMAT, GRAPHS, GraphCard, read_card
 from masklet.engine.openvino_topology import BareGraph, Packed, Place, Topology, packed_for, packed_sizes
 from masklet.errors import CheckpointError
 from masklet.model import arrays, checkpoints, quantised, registry
@@ -41,7 +41,7 @@ def a_topology(rest: bytes = b"abcdef") -> Topology:
         Place(28, "float32", ("itself", "layer.weight")),
     )
     graph = BareGraph(b"<net/>", rest, places)
-    card = GraphCard(1, "some-network", 64, 64, 7, 16, 0.05, 0.98)
+    card = GraphCard(FORMAT, "some-network", 64, 64, 7, 16, 0.05, 0.98)
     shapes = {name: tuple(tensor.shape) for name, tensor in STATE.items()}
     return Topology(card, shapes, dict.fromkeys(GRAPHS, graph))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,13 @@ def test_a_new_memory_leaves_the_image_file_alone(tmp_path: Path, state: dict) -
     before = (tmp_path / "m.image.safetensors").read_bytes()
     checkpoints.save_embedded(tmp_path, "m", {n: t + 1 for n, t in state.items()}, memory=CARD)
     assert (tmp_path / "m.image.safetensors").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_weights_are_as_readable_as_any_file(tmp_path: Path) -> None:
+    checkpoints.save_state(tmp_path / "m.safetensors", {"w": torch.zeros(1)}, CARD)
+    (tmp_path / "plain").write_text("")
+    assert (tmp_path / "m.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_the_card_is_kept_and_damage_is_seen(tmp_path: Path) -> None:

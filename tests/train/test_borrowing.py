@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from masklet.errors import CheckpointError, ConfigError
 from masklet.model import checkpoints
@@ -34,6 +35,13 @@ def test_what_is_alike_is_taken_over(tmp_path: Path) -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+def test_a_pool_starts_with_the_mean_of_its_places(tmp_path: Path) -> None:
+    model = Sam2(replace(STUDENT, memory_pool=2))
+    borrow_memory(model, lent(), LENDER, tmp_path, 0)
+    seen = torch.randn(2, model.config.width, 4, 4)
+    assert torch.allclose(model.memory_encoder.pool(seen), F.avg_pool2d(seen, 2), atol=1e-6)
+
+
 def test_a_mask_path_learns_to_do_with_less() -> None:
     model = Sam2(STUDENT)
     randomise(model, 1)
@@ -53,6 +61,10 @@ def test_the_same_seed_gives_the_same_start(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="wrong shape"):
+        borrow_memory(Sam2(replace(STUDENT, memory_hidden=128)), lent(), LENDER, tmp_path, 0)
+    with pytest.raises(ConfigError, match="fewer hidden units than little-for-tests; photos are needed"):
         borrow_memory(Sam2(replace(STUDENT, memory_hidden=32)), lent(), LENDER, tmp_path, 0)
     with pytest.raises(ConfigError, match="cannot start from the memory of borrower-for-tests"):
         borrow_memory(little(0, LENDER), lent(), STUDENT, tmp_path, 0)
+    with pytest.raises(ConfigError, match="places merge by 2 there, by 1 here"):
+        borrow_memory(little(0, STUDENT), lent(), replace(LENDER, memory_pool=2), tmp_path, 0)

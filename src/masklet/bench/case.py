@@ -28,6 +28,7 @@ class Case:
     boxes        (x0, y0, x1, y1) of each object on the first frame
     frames       frames tracked; the first `warmup` of them are not counted: memory fills up
     random       random weights in the network of that name: the same speed, no accuracy
+    compiled     our torch engine's verbs go through torch.compile
     """
 
     model: str
@@ -41,6 +42,7 @@ class Case:
     frames: int = 40
     warmup: int = 16
     random: bool = False
+    compiled: bool = False
     by: str = MASKLET
     """Whose code runs: `masklet`, or one of PEERS."""
 

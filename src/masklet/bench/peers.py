@@ -137,10 +137,10 @@ def _transformers(mine: Sam2, case: Case, device: torch.device) -> Any:
         ) from error
     model = Sam2VideoModel(transformers_config(mine.config)).eval().to(device)
     state = mine.state_dict()
-    theirs = {
-        name: torch.cat([state[one] for one in names_huggingface.ours(name)]).reshape(tensor.shape)
-        for name, tensor in model.state_dict().items()
-    }
+    theirs = {}
+    for name, tensor in model.state_dict().items():
+        parts = [state[one] for one in names_huggingface.ours(name)]
+        theirs[name] = torch.cat(parts).reshape(tensor.shape) if parts else tensor  # unused there, too
     model.load_state_dict(theirs)
     return model
 

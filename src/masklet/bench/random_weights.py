@@ -28,6 +28,10 @@ def random_network(case: Case) -> Sam2:
 
 def random_model(case: Case) -> Segmenter:
     """That network on the case's engine."""
+    if case.compiled:
+        from masklet.engine.torch_compiled import CompiledTorchEngine
+
+        return Segmenter(CompiledTorchEngine(random_network(case), case.device, case.dtype))
     if case.engine != "openvino":
         from masklet.engine.torch_engine import TorchEngine
 

@@ -108,6 +108,7 @@ def _open(case: Case, load: Load | None) -> Any:
         "dtype": case.dtype,
         "input_size": case.input_size,
         "engine": case.engine,
+        "compiled": case.compiled or None,
     }
     chosen = {name: value for name, value in given.items() if value is not None}
     if case.random:

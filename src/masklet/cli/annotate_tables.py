@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from masklet.cli.screen import console
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,19 +17,19 @@ def print_standing(found: Standing) -> None:
     """Videos, people and ways, as far as there are any."""
     from masklet.annotate.records import PHASES, STATUSES
 
-    console = _console()
-    console.print(f"model: {found.model}")
+    out = console()
+    out.print(f"model: {found.model}")
     videos = _table("video", *STATUSES)
     for name, counts in found.videos.items():
         videos.add_row(name, *(str(counts.get(status, 0)) for status in STATUSES))
     videos.add_row("all", *(str(found.statuses[status]) for status in STATUSES))
-    console.print(videos)
+    out.print(videos)
     people = _table("person", "role", "submitted", "satisfactory", "verified", "minutes")
     for name, row in found.people.items():
         good = _percent(row["satisfactory"])
         minutes = f"{row['seconds'] / 60:.1f}"
         people.add_row(name, row["role"], str(row["submitted"]), good, str(row["verified"]), minutes)
-    console.print(people)
+    out.print(people)
     if found.phases:
         ways = _table("way", "masklets", "s / frame", "edited", "clicks")
         for phase, effort in found.phases.items():
@@ -38,13 +40,13 @@ def print_standing(found: Standing) -> None:
                 _percent(effort.edited),
                 _number(effort.clicks),
             )
-        console.print(ways)
+        out.print(ways)
     if found.agreement.pairs:
         kappa = _number(found.agreement.kappa)
         same = _percent(found.agreement.same)
-        console.print(f"two reviewers agree: {same} of {found.agreement.pairs} pairs, kappa {kappa}")
+        out.print(f"two reviewers agree: {same} of {found.agreement.pairs} pairs, kappa {kappa}")
     for masklet, (who, _) in found.held.items():
-        console.print(f"masklet {masklet} is held by {who}")
+        out.print(f"masklet {masklet} is held by {who}")
 
 
 def print_phases(equal: Sequence[PhaseFigures], plain: Sequence[PhaseFigures]) -> None:
@@ -52,7 +54,7 @@ def print_phases(equal: Sequence[PhaseFigures], plain: Sequence[PhaseFigures]) -
     from masklet.annotate.phases import PAPER
     from masklet.annotate.records import PHASES
 
-    console = _console()
+    out = console()
     columns = ("good", "s / frame", "of 1", "edited", "clicks", "J&F", "aligned", "small", "medium", "large")
     for title, lines in (("at equal J&F", equal), ("at one quality", plain)):
         shown = _table(title, *columns)
@@ -67,11 +69,11 @@ def print_phases(equal: Sequence[PhaseFigures], plain: Sequence[PhaseFigures]) -
                 f"{100 * line.jf:.1f}",
                 *(_percent(line.aligned[name]) for name in ("all", "small", "medium", "large")),
             )
-        console.print(shown)
+        out.print(shown)
     for line in equal[1:]:
         if line.jf < equal[0].jf:
-            console.print(f"phase {line.phase} does not reach phase 1's J&F by any standard that was tried")
-        console.print(f"phase {line.phase}: at least phase 1's J&F on {line.reached} of {line.videos} videos")
+            out.print(f"phase {line.phase} does not reach phase 1's J&F by any standard that was tried")
+        out.print(f"phase {line.phase}: at least phase 1's J&F on {line.reached} of {line.videos} videos")
     paper = _table("people, SAM 2 paper", *columns)
     for phase, row in PAPER.items():
         paper.add_row(
@@ -84,13 +86,7 @@ def print_phases(equal: Sequence[PhaseFigures], plain: Sequence[PhaseFigures]) -
             "–",
             *(_percent(row.get(name)) for name in ("aligned", "small", "medium", "large")),
         )
-    console.print(paper)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(width=140)
+    out.print(paper)
 
 
 def _table(first: str, *others: str) -> Any:

@@ -69,9 +69,9 @@ def _row(checkpoint: KnownCheckpoint) -> dict[str, Any]:
 
 
 def _print_table() -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from masklet.cli.screen import console
     from masklet.engine.openvino_topology import packed_sizes
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -86,4 +86,4 @@ def _print_table() -> None:
         here = "yes" if checkpoint.is_on_disk else "no"
         sizes = ", ".join(map(str, packed_sizes(checkpoint.name))) or "–"
         table.add_row(checkpoint.name, size, checkpoint.licence, here, sizes, checkpoint.origin)
-    Console().print(table)
+    console().print(table)

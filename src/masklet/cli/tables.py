@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from masklet.cli.screen import console
+
 if TYPE_CHECKING:
     from masklet.evaluate.compare import Comparison
     from masklet.evaluate.document import Document
@@ -48,28 +50,24 @@ MOST_ROWS = 60
 
 def print_document(document: Document) -> None:
     """The figures of a result, by sequence where they are few, with the rules they were measured by."""
-    from rich.console import Console
-
-    console = Console()
-    console.print(document.title, style="bold", markup=False)
+    out = console()
+    out.print(document.title, style="bold", markup=False)
     for rule in document.protocol:
-        console.print(f"  {rule}", style="dim", markup=False, highlight=False)
+        out.print(f"  {rule}", style="dim", markup=False, highlight=False)
     rows = [s for s in document.scores if s.objects and s.error is None]
     if rows and len(rows) <= MOST_ROWS:
-        console.print(_sequences(document))
+        out.print(_sequences(document))
     if document.summary.get("curve"):
-        console.print(_curve(document.summary["curve"]))
-    console.print(_summary(document))
+        out.print(_curve(document.summary["curve"]))
+    out.print(_summary(document))
     for score in document.scores:
         if score.error is not None:
-            console.print(f"not measured: {score.name}: {score.error}", style="red", markup=False)
+            out.print(f"not measured: {score.name}: {score.error}", style="red", markup=False)
 
 
 def print_comparison(found: Comparison) -> None:
     """Differences with their intervals."""
-    from rich.console import Console
-
-    console = Console()
+    out = console()
     table = _table("B less A", "A", "B", "difference", "95 % interval", "objects", "B better in")
     for name, one in found.measures.items():
         table.add_row(
@@ -81,14 +79,14 @@ def print_comparison(found: Comparison) -> None:
             str(one.objects),
             f"{100 * one.better:.0f} % of draws",
         )
-    console.print(table)
+    out.print(table)
     if 1 < len(found.sequences) <= MOST_ROWS:
         table = _table("sequence", "A", "B", "difference")
         for name, (a, b) in found.sequences.items():
             table.add_row(name, percent(a), percent(b), f"{100 * (b - a):+.1f}")
-        console.print(table)
+        out.print(table)
     for warning in found.warnings:
-        console.print(f"note: {warning}", style="yellow", markup=False)
+        out.print(f"note: {warning}", style="yellow", markup=False)
 
 
 def failed(document: Document) -> bool:

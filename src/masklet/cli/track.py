@@ -14,7 +14,7 @@ import typer
 
 from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.masks import rle_of
-from masklet.cli.options import Boxes, Clicks, Device, Engine, InputSize, Json, Model, open_model
+from masklet.cli.options import Boxes, Clicks, Compiled, Device, Engine, InputSize, Json, Model, open_model
 from masklet.cli.outputs import check_outputs
 from masklet.cli.progress import progress_bar
 from masklet.cli.prompts import OrderedCommand, PlacedPrompt, placed_prompts, typed
@@ -81,6 +81,7 @@ def track(
     device: Device = None,
     engine: Engine = None,
     input_size: InputSize = None,
+    compiled: Compiled = False,
     as_json: Json = False,
 ) -> None:
     """`masklet track video.mp4 --click 210,350 --masks out.json -o overlay.mp4`
@@ -103,7 +104,7 @@ def track(
             f"cannot tell from {masks} what to write; name it .json, or give a folder without an ending"
         )
     check_outputs([output, masks], [video, *(p.mask_file for p in prompts if p.mask_file is not None)])
-    with open_model(ctx.obj, model, device, engine, input_size).video(video) as session:
+    with open_model(ctx.obj, model, device, engine, input_size, compiled).video(video) as session:
         for prompt in prompts:
             _give(session, prompt)
             print(prompt, file=sys.stderr)

@@ -159,8 +159,7 @@ def _trainer(call: Call, plan: RecipeFile, together: Company) -> Trainer:
 
     place = pick_device(together.device(call.device))
     teacher = teacher_model(plan) if plan.recipe.distillation is not None else None
-    photos = first_frames(plan, PHOTOS) if plan.recipe.matching and plan.memory_weights is None else None
-    model = starting_model(plan, teacher, photos).to(place)
+    model = starting_model(plan, teacher, lambda: first_frames(plan, PHOTOS)).to(place)
     if together.leads:
         claim_folder(call.out, plan)
     together.wait()

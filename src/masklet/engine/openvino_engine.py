@@ -24,7 +24,7 @@ PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 class Arrays:
     """One encoded frame, float32.
 
-    stride16   [1 or O, C, h, w]; of O objects once they have read memory
+    stride16   [1 or O, h · w, C]; of O objects once they have read memory
     stride8    [1, C/4, 2h, 2w], stride4 [1, C/8, 4h, 4w]
     """
 
@@ -189,11 +189,9 @@ class OpenVinoEngine:
         if points.shape[1] == 0:
             # The published model puts an empty point in, and the graph adds the usual one.
             points, labels = np.zeros((objects, 1, 2), np.float32), np.full((objects, 1), -1)
-        image = conditioned.stride16 + dense
-        if len(image) < objects:
-            image = np.repeat(image, objects, axis=0)
         logits, iou, pointers, occlusion = self._graphs["decode"](
-            image=image,
+            image=conditioned.stride16,
+            dense=dense,
             stride8=conditioned.stride8,
             stride4=conditioned.stride4,
             points=np.ascontiguousarray(points, np.float32),

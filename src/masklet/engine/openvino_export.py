@@ -133,7 +133,8 @@ def _graphs(model: Sam2) -> dict[str, tuple[nn.Module, dict[str, tuple[Tensor, S
     def fixed(*shape: int) -> tuple[Tensor, Shape]:
         return torch.zeros(shape), shape
 
-    stride16 = fixed(1, width, side, side)
+    places = side**2
+    stride16 = fixed(1, places, width)
     logits = (torch.zeros(2, 1, 4 * side, 4 * side), (-1, 1, 4 * side, 4 * side))
     return {
         "encode": (
@@ -159,7 +160,8 @@ def _graphs(model: Sam2) -> dict[str, tuple[nn.Module, dict[str, tuple[Tensor, S
         "decode": (
             Decode(model),
             {
-                "image": (torch.zeros(2, width, side, side), (-1, width, side, side)),
+                "image": (torch.zeros(2, places, width), (-1, places, width)),
+                "dense": (torch.zeros(2, places, width), (-1, -1, width)),
                 "stride8": fixed(1, width // 4, 2 * side, 2 * side),
                 "stride4": fixed(1, width // 8, 4 * side, 4 * side),
                 "points": (torch.zeros(2, 3, 2), (-1, -1, 2)),

@@ -1,7 +1,9 @@
 """The four verbs as modules that can be exported: fixed input size, any number of objects.
 
 They differ from `Sam2` in what suits a graph: positions are constants, memories come in one array, and
-a rotation is two products instead of a shuffle of channel pairs (exact; see `Turned`).
+a rotation is two products instead of a shuffle of channel pairs (exact; see `Turned`). What is a map
+[C, h, w] there is rows of places [h · w, C] here, as attention takes them, so that nothing is turned over
+between graphs.
 Letters: S the input size, h = w = S/16, C the width, c the memory width, O objects, N memories,
 P pointers, T tokens.
 """
@@ -21,7 +23,7 @@ from masklet.model.sam2 import PIXEL_MEAN, PIXEL_STD, Sam2
 
 
 class Encode(nn.Module):
-    """uint8 [1, S, S, 3] → stride16 [1, C, h, w], stride8 [1, C/4, 2h, 2w], stride4 [1, C/8, 4h, 4w]."""
+    """uint8 [1, S, S, 3] → stride16 [1, h · w, C], stride8 [1, C/4, 2h, 2w], stride4 [1, C/8, 4h, 4w]."""
 
     mean: Tensor
     std: Tensor
@@ -40,7 +42,7 @@ class Encode(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         pixels = (image.permute(0, 3, 1, 2).float() - self.mean) / self.std
         features = self.model.encode(pixels)
-        return features.stride16, features.stride8, features.stride4
+        return features.stride16.flatten(2).transpose(1, 2), features.stride8, features.stride4
 
 
 class Turned(nn.Module):
@@ -87,10 +89,10 @@ class Attend(nn.Module):
 class Condition(nn.Module):
     """Features read memory; see `Sam2.condition`.
 
-    stride16    [1, C, h, w]
+    stride16    [1, h · w, C]
     memories    [O, N, m, c], m = h · w / pool² places; slots int64 [N]
     pointers    [O, P, C], distances float32 [P]
-    returns     [O, C, h, w]
+    returns     [O, h · w, C]
 
     What an object reads does not matter before the first look at memory, so until then all objects are
     computed as one.
@@ -106,7 +108,6 @@ class Condition(nn.Module):
         side = config.input_size // 16
         small = side // config.memory_pool
         self.config = config
-        self.side = side
         self.pieces = config.width // config.memory_width
         self.register_buffer("place", 0.1 * sine_map(side, side, config.width).flatten(1).T)
         self.register_buffer("memory_place", sine_map(small, small, config.memory_width).flatten(1).T)
@@ -126,7 +127,7 @@ class Condition(nn.Module):
     def forward(
         self, stride16: Tensor, memories: Tensor, slots: Tensor, pointers: Tensor, distances: Tensor
     ) -> Tensor:
-        x = stride16.flatten(2).transpose(1, 2) + self.place
+        x = stride16 + self.place
         maps = memories + self.memory_place + self.slot_table[slots]
         pointer_values = pointers.reshape(pointers.shape[0], -1, self.config.memory_width)
         pointer_keys = pointer_values + self._times(distances)
@@ -137,7 +138,7 @@ class Condition(nn.Module):
             keys = torch.cat((cross.key(maps).flatten(1, 2), cross.k_proj(pointer_keys)), dim=1)
             x = x + cross.read(cross.query(layer.norm2(x)), keys, values)
             x = x + layer.linear2(F.relu(layer.linear1(layer.norm3(x))))
-        return self.norm(x).transpose(1, 2).unflatten(2, (self.side, self.side))
+        return self.norm(x)
 
     def _times(self, distances: Tensor) -> Tensor:
         """float32 [P] → codes [1, P · pieces, c], one for each piece of a pointer."""
@@ -149,27 +150,27 @@ class Condition(nn.Module):
 
 
 class Dense(nn.Module):
-    """An earlier answer's logits [O, 1, 4h, 4w] → what is added to the features [O, C, h, w]."""
+    """An earlier answer's logits [O, 1, 4h, 4w] → what is added to the features [O, h · w, C]."""
 
     def __init__(self, model: Sam2) -> None:
         super().__init__()
         self.mask_downscaling = model.prompt_encoder.mask_downscaling
 
     def forward(self, prior: Tensor) -> Tensor:
-        return self.mask_downscaling(prior)
+        return self.mask_downscaling(prior).flatten(2).transpose(1, 2)
 
 
 class Decode(nn.Module):
     """All four candidates; which of them answer is the caller's.
 
-    image       [O, C, h, w] conditioned features plus the dense prompt
+    image       [O or 1, h · w, C] conditioned features
+    dense       [O or 1, h · w or 1, C] the dense prompt
     stride8     [1, C/4, 2h, 2w], stride4 [1, C/8, 4h, 4w]
     points      [O, T, 2] unit coordinates, labels int64 [O, T], T >= 1: without points one of label -1
     returns     logits [O, 4, 4h, 4w], iou [O, 4], pointers [O, 4, C], occlusion [O, 1]
     """
 
     grid: Tensor
-    nothing: Tensor
 
     def __init__(self, model: Sam2) -> None:
         super().__init__()
@@ -177,20 +178,26 @@ class Decode(nn.Module):
         side = model.config.input_size // 16
         self.half_pixel = 0.5 / model.config.input_size
         self.register_buffer("grid", model.prompt_encoder.pe_layer.grid(side, side).detach())
-        self.register_buffer("nothing", torch.zeros(1, 1, 1, 1))
 
     def forward(
-        self, image: Tensor, stride8: Tensor, stride4: Tensor, points: Tensor, labels: Tensor
+        self,
+        image: Tensor,
+        dense: Tensor,
+        stride8: Tensor,
+        stride4: Tensor,
+        points: Tensor,
+        labels: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         tokens = self.model.prompt_encoder.tokens(points + self.half_pixel, labels)
-        out = self.model.mask_decoder(image, stride8, stride4, tokens, self.nothing, self.grid)
+        seen = (image + dense).expand(tokens.shape[0], -1, -1)
+        out = self.model.mask_decoder.places(seen, stride8, stride4, tokens, self.grid)
         return out.logits, out.iou, self.model._pointers(out.tokens, out.occlusion), out.occlusion
 
 
 class Remember(nn.Module):
     """Masks become memories; see `Sam2.remember`.
 
-    stride16    [1, C, h, w]
+    stride16    [1, h · w, C]
     logits      [O, 1, 4h, 4w]; occlusion [O, 1]
     binary      bool [1]
     returns     [O, m, c]
@@ -199,15 +206,19 @@ class Remember(nn.Module):
     def __init__(self, model: Sam2) -> None:
         super().__init__()
         self.model = model
+        self.side = model.config.input_size // 16
 
     def forward(self, stride16: Tensor, logits: Tensor, occlusion: Tensor, binary: Tensor) -> Tensor:
         masks = logits
         if self.model.config.memory_mask_stride == 1:
             masks = F.interpolate(masks, scale_factor=4.0, mode="bilinear", align_corners=False)
         masks = torch.where(binary, (masks > 0).float(), masks.sigmoid())
-        # Spelled out: left to broadcasting, the graph gave two objects one memory (OpenVINO 2026.4, CPU).
-        seen = stride16.expand(logits.shape[0], -1, -1, -1)
-        memory = self.model.memory_encoder(seen, masks * 20 - 10).flatten(2).transpose(1, 2)
+        # Gathered: broadcast or expanded, the convolution's result was added to that of the masks' with a
+        # batch of one, and two objects got one memory (OpenVINO 2026.4, CPU).
+        encoder = self.model.memory_encoder
+        picture = stride16.transpose(1, 2).unflatten(2, (self.side, self.side))
+        seen = encoder.pix_feat_proj(picture)[torch.zeros_like(occlusion[:, 0], dtype=torch.long)]
+        memory = encoder.merge(seen, masks * 20 - 10).flatten(2).transpose(1, 2)
         if self.model.config.no_object_embed:
             absent = (occlusion <= 0).float()[:, :, None]
             memory = memory + absent * self.model.no_object_embed

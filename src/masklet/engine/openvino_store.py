@@ -16,7 +16,7 @@ import numpy as np
 from masklet.errors import CheckpointError
 from masklet.model.registry import cache_folder, weights_folder
 
-FORMAT = 1
+FORMAT = 2
 """Raised when graphs of an earlier export can no longer be run."""
 
 CARD = "card.json"
@@ -77,16 +77,18 @@ def same_card(folder: Path, card: GraphCard) -> bool:
 
 def write_tables(folder: Path, state: Mapping[str, np.ndarray]) -> None:
     """What is added or chosen outside the graphs, float32, from a network's parameters."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     tables = {
-        "no_memory": state["no_memory_embed"][0, 0][:, None, None],
-        "no_mask": state["prompt_encoder.no_mask_embed.weight"][0][:, None, None],
+        "no_memory": state["no_memory_embed"],
+        "no_mask": state["prompt_encoder.no_mask_embed.weight"][None],
         "no_object_pointer": state["no_object_pointer"][0],
         "mask_weight": state["mask_downsample.weight"][0, 0],
         "mask_bias": state["mask_downsample.bias"],
     }
-    save_file({name: np.ascontiguousarray(one, np.float32) for name, one in tables.items()}, folder / TABLES)
+    # Not by `save_file`, whose files only their owner may read.
+    plain = {name: np.ascontiguousarray(one, np.float32) for name, one in tables.items()}
+    (folder / TABLES).write_bytes(save(plain))
 
 
 @contextmanager

@@ -83,11 +83,11 @@ class TorchEngine:
 
     def decode(self, conditioned: Features, prompts: PromptBatch, *, multimask: bool) -> Candidates:
         with torch.inference_mode(), self._autocast():
-            return _candidates(self._model.decode(conditioned, self._prompts(prompts), multimask=multimask))
+            return candidates_of(self._model.decode(conditioned, self._prompts(prompts), multimask=multimask))
 
     def decode_mask(self, features: Features, masks: np.ndarray) -> Candidates:
         with torch.inference_mode(), self._autocast():
-            return _candidates(self._model.decode_mask(features, self._tensor(masks)))
+            return candidates_of(self._model.decode_mask(features, self._tensor(masks)))
 
     def remember(
         self, features: Features, logits: np.ndarray, occlusion: np.ndarray, *, binary: bool
@@ -120,7 +120,8 @@ class TorchEngine:
         return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self._device)
 
 
-def _candidates(decoded: Decoded) -> Candidates:
+def candidates_of(decoded: Decoded) -> Candidates:
+    """Out of the device and into numpy."""
     return Candidates(
         logits=decoded.logits.float().cpu().numpy(),
         iou=decoded.iou.float().cpu().numpy(),

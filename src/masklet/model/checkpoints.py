@@ -96,16 +96,16 @@ def save_state(path: str | Path, stored: Mapping[str, Tensor], card: Card) -> Ca
     The file is written beside and renamed, so a reader never sees half of it.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in stored.items()}
     card = replace(card, sha256=content_hash(tensors))
     part = path.with_name(path.name + ".part")
     try:
-        save_file(
-            tensors, part, metadata={METADATA: json.dumps(asdict(card), sort_keys=True), "format": "pt"}
-        )
+        # Not by `save_file`, whose files only their owner may read: servers run as somebody else.
+        told = {METADATA: json.dumps(asdict(card), sort_keys=True), "format": "pt"}
+        part.write_bytes(save(tensors, metadata=told))
         os.replace(part, path)
     except (OSError, RuntimeError, SafetensorError) as error:
         part.unlink(missing_ok=True)

@@ -73,6 +73,8 @@ class Sam2Config:
     """Layers of memory attention."""
     memory_hidden: int = 2048
     """Hidden width of the memory attention's feed-forward part."""
+    fuser_expansion: int = 4
+    """Hidden width of the memory encoder's blocks, in widths."""
     memory_pool: int = 1
     """Side of the square of places that a memory merges into one; 1 keeps the grid of stride 16."""
     memory_mask_stride: int = 1

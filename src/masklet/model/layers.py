@@ -37,10 +37,14 @@ class MLP(nn.Module):
         return self.layers[-1](x)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Softmax attention; q [B, h, Q, d], k [B, h, K, d], v [B, h, K, e] → [B, h, Q, e]."""
+def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None = None) -> Tensor:
+    """Softmax attention; q [B, h, Q, d], k [B, h, K, d], v [B, h, K, e] → [B, h, Q, e].
+
+    hidden   bool [K]: keys nobody looks at
+    """
     if v.shape[-1] == q.shape[-1]:
-        return F.scaled_dot_product_attention(q, k, v)
+        seen = None if hidden is None else ~hidden[None, None, None]
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
     # Narrow values (e < d) leave the fused kernels, so queries go through in blocks: the scores
     # of one block stay in the processor's cache, which measures faster than the fused kernel.
     block = 256
@@ -48,7 +52,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     scale = q.shape[-1] ** -0.5
     keys = k.transpose(-1, -2)
     for part in torch.split(q * scale, block, dim=-2):
-        parts.append(torch.softmax(part @ keys, dim=-1) @ v)
+        scores = part @ keys
+        if hidden is not None:
+            scores = scores.masked_fill(hidden, float("-inf"))
+        parts.append(torch.softmax(scores, dim=-1) @ v)
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
 
 

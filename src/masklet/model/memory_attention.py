@@ -37,10 +37,12 @@ class RotaryAttention(nn.Module):
         angles: Angles,
         key_angles: Angles | None = None,
         unrotated: int = 0,
+        hidden: Tensor | None = None,
     ) -> Tensor:
         """q [B, N, C]; k, v [B, M·N + unrotated, c], whose last `unrotated` keys have no place.
 
         key_angles   of the keys' grid, where that is not the queries'; N is then its size for the keys
+        hidden       bool [M·N + unrotated]: keys nobody looks at
         """
         q = rotate(self.q_proj(q), *angles)
         k = self.k_proj(k)
@@ -49,7 +51,7 @@ class RotaryAttention(nn.Module):
             cosine, sine = key_angles if key_angles is not None else angles
             maps = k[:, :spatial].unflatten(1, (-1, cosine.shape[0]))
             k = torch.cat((rotate(maps, cosine, sine).flatten(1, 2), k[:, spatial:]), dim=1)
-        y = attend(q[:, None], k[:, None], v[:, None])[:, 0]
+        y = attend(q[:, None], k[:, None], v[:, None], hidden)[:, 0]
         return self.out_proj(self.v_proj(y))
 
 
@@ -75,10 +77,12 @@ class MemoryAttentionLayer(nn.Module):
         angles: Angles,
         memory_angles: Angles,
         pointer_tokens: int,
+        hidden: Tensor | None,
     ) -> Tensor:
         y = self.norm1(x)
         x = x + self.self_attn(y, y, y, angles)
-        x = x + self.cross_attn_image(self.norm2(x), keys, values, angles, memory_angles, pointer_tokens)
+        y = self.norm2(x)
+        x = x + self.cross_attn_image(y, keys, values, angles, memory_angles, pointer_tokens, hidden)
         return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
 
 
@@ -91,13 +95,21 @@ class MemoryAttention(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.pool = config.memory_pool
 
-    def forward(self, features: Tensor, memory: Tensor, positions: Tensor, pointer_tokens: int) -> Tensor:
+    def forward(
+        self,
+        features: Tensor,
+        memory: Tensor,
+        positions: Tensor,
+        pointer_tokens: int,
+        hidden: Tensor | None = None,
+    ) -> Tensor:
         """Condition features on memory.
 
         features         [O, C, h, w]
         memory           [O, K, c]: maps of h · w / pool² tokens each, then pointer tokens
         positions        [O or 1, K, c]
         pointer_tokens   how many of K are pointers
+        hidden           bool [K]: tokens that are not read; None: all are
         """
         height, width = features.shape[2:]
         channels = features.shape[1]
@@ -108,5 +120,5 @@ class MemoryAttention(nn.Module):
         x = (features + 0.1 * place).flatten(2).transpose(1, 2)
         keys = memory + positions
         for layer in self.layers:
-            x = layer(x, keys, memory, angles, memory_angles, pointer_tokens)
+            x = layer(x, keys, memory, angles, memory_angles, pointer_tokens, hidden)
         return self.norm(x).transpose(1, 2).unflatten(2, (height, width))

@@ -35,12 +35,12 @@ class MaskDownSampler(nn.Module):
 class FuserBlock(nn.Module):
     """ConvNeXt block: depthwise 7 × 7, then a pointwise MLP with a learned scale."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.dwconv = nn.Conv2d(width, width, kernel_size=7, padding=3, groups=width)
         self.norm = LayerNorm2d(width)
-        self.pwconv1 = nn.Linear(width, 4 * width)
-        self.pwconv2 = nn.Linear(4 * width, width)
+        self.pwconv1 = nn.Linear(width, hidden)
+        self.pwconv2 = nn.Linear(hidden, width)
         self.act = nn.GELU()
         self.gamma = nn.Parameter(torch.full((width,), 1e-6))
 
@@ -53,9 +53,9 @@ class FuserBlock(nn.Module):
 class Fuser(nn.Module):
     """Two fuser blocks."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(FuserBlock(width) for _ in range(2))
+        self.layers = nn.ModuleList(FuserBlock(width, hidden) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
@@ -74,7 +74,7 @@ class MemoryEncoder(nn.Module):
         if pool > 1:
             self.pool = nn.Conv2d(config.width, config.width, kernel_size=pool, stride=pool)
         self.pooled = pool > 1
-        self.fuser = Fuser(config.width)
+        self.fuser = Fuser(config.width, config.fuser_expansion * config.width)
         self.out_proj = nn.Conv2d(config.width, config.memory_width, kernel_size=1)
 
     def forward(self, stride16: Tensor, masks: Tensor) -> Tensor:
@@ -83,5 +83,9 @@ class MemoryEncoder(nn.Module):
         Masks are a quarter of that size where the mask stride is 4.
         With a memory pool k the result is [O, c, h / k, w / k].
         """
-        seen = self.pix_feat_proj(stride16) + self.mask_downsampler(masks)
-        return self.out_proj(self.fuser(self.pool(seen) if self.pooled else seen))
+        return self.merge(self.pix_feat_proj(stride16), masks)
+
+    def merge(self, seen: Tensor, masks: Tensor) -> Tensor:
+        """The rest of `forward`; seen is what `pix_feat_proj` gives."""
+        both = seen + self.mask_downsampler(masks)
+        return self.out_proj(self.fuser(self.pool(both) if self.pooled else both))

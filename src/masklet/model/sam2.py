@@ -64,12 +64,14 @@ class Reading:
     slots       N temporal slots, 0 for prompted frames, k for the frame k steps ago
     pointers    [O, P, C]
     distances   P signed distances in frames, positive is past
+    missing     bool [N + P]: memories and pointers that only fill up a shape and are not read; None: all are
     """
 
     memories: Sequence[Tensor]
-    slots: Sequence[int]
+    slots: Sequence[int] | Tensor
     pointers: Tensor
-    distances: Sequence[int]
+    distances: Sequence[int] | Tensor
+    missing: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -117,21 +119,23 @@ class Sam2(nn.Module):
             return features.conditioned(features.stride16 + self.no_memory_embed[0, 0, :, None, None])
         memory, positions, pointer_tokens = self._memory_tokens(reading)
         stride16 = features.stride16.expand(memory.shape[0], -1, -1, -1)
-        return features.conditioned(self.memory_attention(stride16, memory, positions, pointer_tokens))
+        hidden = None if reading.missing is None else self._hidden_tokens(reading, reading.missing)
+        return features.conditioned(
+            self.memory_attention(stride16, memory, positions, pointer_tokens, hidden)
+        )
 
     def _memory_tokens(self, reading: Reading) -> tuple[Tensor, Tensor, int]:
         """Memories and pointers as one row of tokens [O, K, c], their positions, the pointers' count."""
-        tokens, positions = [], []
-        for memory, slot in zip(reading.memories, reading.slots, strict=True):
-            _, channels, height, width = memory.shape
-            place = sine_map(height, width, channels, memory.device).flatten(1).T
-            # Slot 0 (prompted) has the last embedding, slot k the k-th: the published order.
-            positions.append(place + self.memory_slot_embed[(slot - 1) % len(self.memory_slot_embed), 0])
-            tokens.append(memory.flatten(2).transpose(1, 2))
+        first = reading.memories[0]
+        _, channels, height, width = first.shape
+        place = sine_map(height, width, channels, first.device).flatten(1).T
+        # Slot 0 (prompted) has the last embedding, slot k the k-th: the published order.
+        rows = (torch.as_tensor(reading.slots, device=first.device) - 1) % len(self.memory_slot_embed)
+        positions = [(place + self.memory_slot_embed[rows, 0]).flatten(0, 1)]
+        tokens = [memory.flatten(2).transpose(1, 2) for memory in reading.memories]
         count = 0
         if len(reading.distances):
-            channels = self.config.memory_width
-            pointers = reading.pointers.unflatten(2, (-1, channels))
+            pointers = reading.pointers.unflatten(2, (-1, self.config.memory_width))
             pieces = pointers.shape[2]
             tokens.append(pointers.flatten(1, 2))
             time = self._pointer_times(reading.distances, pointers.device)
@@ -140,12 +144,19 @@ class Sam2(nn.Module):
         joined = [t.to(tokens[0].dtype) for t in tokens]
         return torch.cat(joined, dim=1), torch.cat(positions)[None], count
 
-    def _pointer_times(self, distances: Sequence[int], device: torch.device) -> Tensor:
+    def _hidden_tokens(self, reading: Reading, missing: Tensor) -> Tensor:
+        """bool [K]: tokens of what is missing."""
+        maps = len(reading.memories)
+        places = reading.memories[0].shape[2] * reading.memories[0].shape[3]
+        pieces = self.config.width // self.config.memory_width
+        return torch.cat((missing[:maps].repeat_interleave(places), missing[maps:].repeat_interleave(pieces)))
+
+    def _pointer_times(self, distances: Sequence[int] | Tensor, device: torch.device) -> Tensor:
         """[P, c] codes of how far away each pointer's frame is."""
         if not self.config.pointer_time:
             return torch.zeros(len(distances), self.config.memory_width, device=device)
         reach = float(self.config.pointer_limit - 1)
-        scaled = torch.tensor(list(distances), dtype=torch.float32, device=device) / reach
+        scaled = torch.as_tensor(distances, dtype=torch.float32, device=device) / reach
         return self.pointer_time_proj(sine_distance(scaled, self.config.width))
 
     def decode(self, conditioned: Features, prompts: Prompts, *, multimask: bool) -> Decoded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from masklet.model.memory_encoder import MemoryEncoder
 from masklet.model.sam2 import Sam2
 
 FEATURE_SPREAD = 0.27
@@ -41,3 +42,15 @@ def initialise_memory(model: Sam2, seed: int) -> None:
         # Fuser blocks start at a tenth, not at 1e-6: a short run never gets them off the ground else.
         for layer in model.memory_encoder.fuser.layers:
             nn.init.constant_(layer.gamma, 0.1)
+        if model.memory_encoder.pooled:
+            average_places(model.memory_encoder)
+
+
+def average_places(encoder: MemoryEncoder) -> None:
+    """Let the pool give the mean of the places it merges."""
+    channels, _, side, _ = encoder.pool.weight.shape
+    each = torch.arange(channels)
+    with torch.no_grad():
+        encoder.pool.weight.zero_()
+        encoder.pool.weight[each, each] = 1 / side**2
+        nn.init.zeros_(encoder.pool.bias)

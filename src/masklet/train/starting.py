@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from masklet.data.clips import ClipSettings
@@ -18,7 +17,7 @@ from masklet.model.card import read_card
 from masklet.model.checkpoints import Card
 from masklet.model.config import config_for
 from masklet.model.sam2 import Sam2
-from masklet.train.borrowing import borrow_memory
+from masklet.train.borrowing import Photos, borrow_memory, shaped_like
 from masklet.train.initialise import initialise_memory
 from masklet.train.loop import Trainer
 from masklet.train.lora import without_lora
@@ -31,10 +30,11 @@ FREE = ("recipe.steps",)
 """Settings that may differ when a run goes on: it may be made longer or shorter."""
 
 
-def starting_model(plan: RecipeFile, teacher: Sam2 | None = None, photos: np.ndarray | None = None) -> Sam2:
+def starting_model(plan: RecipeFile, teacher: Sam2 | None = None, photos: Photos | None = None) -> Sam2:
     """The network on the CPU: image path from its checkpoint, memory from its own or at starting values.
 
-    photos    uint8 [B, S, S, 3]: a new memory starts by matching what they look like to the image path
+    photos    asked for where a new memory starts by matching what they look like to the image path, or where
+              a borrowed one has more hidden units than this network
     teacher   of a distillation: a student without weights of its own starts from the teacher's decoder
     The same seed gives the same values; torch's own generator is left as it was.
 
@@ -46,10 +46,10 @@ def starting_model(plan: RecipeFile, teacher: Sam2 | None = None, photos: np.nda
     else:
         _load_image(model, plan.image_weights or embedded_weights(plan.model, "image"))
     initialise_memory(model, plan.recipe.seed)
-    if photos is not None and plan.memory_weights is None:
-        start_by_matching(model, photos, plan.recipe.seed)
     if plan.memory_weights is not None:
-        _load_memory(model, plan.memory_weights, plan.recipe.seed)
+        _load_memory(model, plan.memory_weights, plan.recipe.seed, photos)
+    elif photos is not None and plan.recipe.matching:
+        start_by_matching(model, photos(), plan.recipe.seed)
     _check_trainable(model, plan.recipe)
     return model
 
@@ -77,13 +77,15 @@ def _load_image(model: Sam2, path: Path) -> None:
     model.load_state_dict(image, strict=False)
 
 
-def _load_memory(model: Sam2, path: Path, seed: int) -> None:
-    """A memory of the same network, or one that another network lends."""
+def _load_memory(model: Sam2, path: Path, seed: int, photos: Photos | None) -> None:
+    """A memory of the same network, or one that another network or an earlier version lends."""
     _, memory = checkpoints.split(checkpoints.load_state(path))
     card = read_card(path)
-    if card is not None and card.config != model.config.name:
-        borrow_memory(model, memory, config_for(card.config), path, seed)
-        return
+    if card is not None:
+        lender = shaped_like(config_for(card.config), memory)
+        if lender.at(model.config.input_size) != model.config:
+            borrow_memory(model, memory, lender, path, seed, photos)
+            return
     _, wanted = checkpoints.split(model.state_dict())
     checkpoints.check_fit(wanted, memory, path)
     model.load_state_dict(memory, strict=False)
