@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from masklet.predict.edges import Guide, sharp_patch
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.postprocess import NO_OBJECT, clean, separate_patches, settle_overlaps
-from masklet.predict.resize import full_mask, patch_mask, positive_patch
-from masklet.types import Candidates, Mask
+from masklet.predict.resize import Patch, patch_mask, positive_patch
+from masklet.types import Candidates, Frame, Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +41,14 @@ def answer_of(candidates: Candidates, row: int, choice: int | None = None) -> An
     return Answer(logits, float(candidates.iou[row, choice]), candidates.pointer[row, choice], occlusion)
 
 
-def answer_mask(answer: Answer, height: int, width: int, policy: TrackingPolicy) -> Mask:
+def answer_mask(answer: Answer, frame: Frame, policy: TrackingPolicy) -> Mask:
     """One answer as a cleaned mask at the frame's size."""
-    logits = clean(answer.logits, holes=policy.fill_holes, specks=policy.remove_specks)
-    return full_mask(logits, height, width)
+    return patch_mask(_patch(answer, Guide(frame), policy), frame.height, frame.width)
 
 
 def masks_of(
     answers: Mapping[int, Answer],
-    height: int,
-    width: int,
+    frame: Frame,
     policy: TrackingPolicy,
     verbatim: Mapping[int, Mask] | None = None,
 ) -> dict[int, Mask]:
@@ -57,18 +56,21 @@ def masks_of(
 
     verbatim   masks of prompted objects on this frame: they win every contested pixel; not returned
     """
-    patches = [
-        positive_patch(
-            clean(answer.logits, holes=policy.fill_holes, specks=policy.remove_specks), height, width
-        )
-        for answer in answers.values()
-    ]
+    guide = Guide(frame)
+    patches = [_patch(answer, guide, policy) for answer in answers.values()]
     if policy.exclusive:
         patches = separate_patches(patches)
-    masks = {i: patch_mask(p, height, width) for i, p in zip(answers, patches, strict=True)}
+    masks = {i: patch_mask(p, frame.height, frame.width) for i, p in zip(answers, patches, strict=True)}
     if policy.exclusive and verbatim:
         everything = {**masks, **verbatim}
         rank = dict.fromkeys(everything, (0.0,))
         settled = settle_overlaps(everything, rank, frozenset(verbatim))
         masks = {i: settled[i] for i in masks}
     return masks
+
+
+def _patch(answer: Answer, guide: Guide, policy: TrackingPolicy) -> Patch:
+    logits = clean(answer.logits, holes=policy.fill_holes, specks=policy.remove_specks)
+    if policy.sharp_edges:
+        return sharp_patch(logits, guide)
+    return positive_patch(logits, guide.frame.height, guide.frame.width)

@@ -16,9 +16,9 @@ import numpy as np
 from masklet import rle
 from masklet.engine.protocol import Engine
 from masklet.errors import ConfigError
+from masklet.predict.edges import sharp_patch
 from masklet.predict.image import ImageSession
 from masklet.predict.postprocess import small_regions
-from masklet.predict.resize import positive_patch
 from masklet.types import Click, Mask, Prompt
 
 EDGE = 20
@@ -220,7 +220,7 @@ def _place(
     logits: np.ndarray, session: ImageSession, crop: tuple[int, int, int, int], height: int, width: int
 ) -> Mask | None:
     """The mask in the whole picture; None when it is empty or cut off by the crop."""
-    patch = positive_patch(logits, session.height, session.width)
+    patch = sharp_patch(logits, session.guide)
     positive = patch.logits > 0
     if not positive.any():
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 
 from masklet.engine.protocol import Engine, ImageFeatures
 from masklet.errors import MaskError, PromptError
+from masklet.predict.edges import Guide, sharp_patch
 from masklet.predict.prompting import batch_of, is_ambiguous
-from masklet.predict.resize import full_mask, mask_to_logits
-from masklet.types import Box, Candidates, Click, Mask, Prompt
+from masklet.predict.resize import mask_to_logits, patch_mask
+from masklet.types import Box, Candidates, Click, Frame, Mask, Prompt
 
 BATCH = 64
 """Most prompts decoded in one call of the engine."""
@@ -74,6 +76,11 @@ class ImageSession:
     def features(self) -> ImageFeatures:
         """The encoded picture, made at the first question."""
         return self.engine.encode_image(self.image)
+
+    @cached_property
+    def guide(self) -> Guide:
+        """What the masks' edges follow."""
+        return Guide(Frame(0, Fraction(0), self.image.view()))  # a view: a frame is read-only
 
     def segment(
         self,
@@ -141,7 +148,7 @@ class ImageSession:
         order = np.argsort(-candidates.iou[row], kind="stable")
         logits = candidates.logits[row][order]
         return Segmentation(
-            masks=tuple(full_mask(one, self.height, self.width) for one in logits),
+            masks=tuple(patch_mask(sharp_patch(one, self.guide), self.height, self.width) for one in logits),
             iou=tuple(float(v) for v in candidates.iou[row][order]),
             logits=logits,
             prompt=prompt,

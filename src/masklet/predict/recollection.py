@@ -129,7 +129,7 @@ class Recollection:
 
     def _candidate_masks(self, candidates: Candidates, frame: Frame) -> tuple[Mask, ...]:
         answers = [answer_of(candidates, 0, k) for k in range(candidates.logits.shape[1])]
-        return tuple(answer_mask(a, frame.height, frame.width, self.policy) for a in answers)
+        return tuple(answer_mask(a, frame, self.policy) for a in answers)
 
     def _reading(
         self, log: PromptLog, tracks: Tracks, t: int, object_id: int, reverse: bool

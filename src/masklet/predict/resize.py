@@ -38,15 +38,19 @@ class Patch:
 
 def upsample(logits: np.ndarray, height: int, width: int) -> np.ndarray:
     """float32 [h, w] → float32 [height, width], bilinear."""
-    rows, columns = _taps(logits.shape[0], height), _taps(logits.shape[1], width)
+    rows, columns = taps(logits.shape[0], height), taps(logits.shape[1], width)
     return _interpolate(logits, rows, columns)
 
 
 def positive_patch(logits: np.ndarray, height: int, width: int) -> Patch:
     """What `upsample` gives around its positive pixels; an empty patch when no logit is positive."""
-    positive = np.asarray(logits > 0)
-    rows = _reached(np.any(positive, axis=1), _taps(logits.shape[0], height))
-    columns = _reached(np.any(positive, axis=0), _taps(logits.shape[1], width))
+    return patch_around(logits, np.asarray(logits > 0), height, width)
+
+
+def patch_around(logits: np.ndarray, places: np.ndarray, height: int, width: int) -> Patch:
+    """What `upsample` gives where it comes near the given places, bool [h, w]; empty when there are none."""
+    rows = _reached(np.any(places, axis=1), taps(logits.shape[0], height))
+    columns = _reached(np.any(places, axis=0), taps(logits.shape[1], width))
     if rows is None or columns is None:
         return Patch(0, 0, np.zeros((0, 0), np.float32))
     return Patch(rows[0], columns[0], _interpolate(logits, rows[1], columns[1]))
@@ -93,7 +97,7 @@ def _shrink(array: np.ndarray, size: int) -> np.ndarray:
 Taps = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _taps(size: int, target: int) -> Taps:
+def taps(size: int, target: int) -> Taps:
     """For each output position: the input positions on its two sides and the weight of the second."""
     source = np.maximum((np.arange(target) + 0.5) * (size / target) - 0.5, 0.0)
     first = np.minimum(source.astype(np.intp), size - 1)
@@ -101,12 +105,12 @@ def _taps(size: int, target: int) -> Taps:
     return first, second, (source - first).astype(np.float32)
 
 
-def _reached(positive: np.ndarray, taps: Taps) -> tuple[int, Taps] | None:
+def _reached(positive: np.ndarray, all_taps: Taps) -> tuple[int, Taps] | None:
     """The first output position near a positive input, and the taps of all such positions."""
     inside = np.flatnonzero(positive)
     if len(inside) == 0:
         return None
-    first, second, weight = taps
+    first, second, weight = all_taps
     near = np.flatnonzero((second >= inside[0]) & (first <= inside[-1]))
     if len(near) == 0:  # shrinking can step over a thin object
         return None

@@ -178,9 +178,8 @@ class Stream:
     ) -> dict[int, Mask]:
         """Given masks verbatim, then the answers to other prompts, then what was tracked."""
         verbatim = {
-            i: prompts[i].mask or answer_mask(answer, frame.height, frame.width, self.policy)
-            for i, answer in prompted.items()
+            i: prompts[i].mask or answer_mask(answer, frame, self.policy) for i, answer in prompted.items()
         }
-        tracked = masks_of(answers, frame.height, frame.width, self.policy, verbatim)
+        tracked = masks_of(answers, frame, self.policy, verbatim)
         everything = {**tracked, **verbatim}
         return {i: everything[i] for i in self._banks if i in everything}

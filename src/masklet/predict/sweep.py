@@ -44,7 +44,7 @@ def advance(
         prune=policy.two_sweeps,
     )
     verbatim = {i: prompted.mask for i, prompted in given.items()}
-    for i, mask in masks_of(answers, frame.height, frame.width, policy, verbatim).items():
+    for i, mask in masks_of(answers, frame, policy, verbatim).items():
         answer, known = answers[i], log.objects[i]
         tracks.setdefault(known.lineage, {})[t] = TrackedFrame(
             mask, answer.iou, answer.occlusion, answer.pointer, reverse, known.version
