@@ -95,8 +95,9 @@ async def rename(body: Rename, live: Live, studio: TheStudio) -> dict[str, Any]:
 
 
 @router.delete("/{session_id}", status_code=204)
-async def delete(session_id: str, studio: TheStudio) -> None:
-    await asyncio.to_thread(studio.delete_session, session_id)
+async def delete(session_id: str, studio: TheStudio, upload: bool = False) -> None:
+    """Delete a session; with `upload` its video too, if that was uploaded and no other session needs it."""
+    await asyncio.to_thread(studio.delete_session, session_id, with_upload=upload)
 
 
 @router.get("/{session_id}/file", response_class=FileResponse)

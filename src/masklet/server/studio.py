@@ -142,9 +142,12 @@ class Studio:
                 if live.admitted and live.is_idle and now - live.used > self.settings.limits.idle_s:
                     live.unload()
 
-    def delete_session(self, session_id: str) -> None:
-        """Delete a session and all its files."""
-        self.records.session(session_id)
+    def delete_session(self, session_id: str, *, with_upload: bool = False) -> None:
+        """Delete a session and all its files.
+
+        with_upload   delete its video too, if it was uploaded and no other session needs it
+        """
+        video_id = self.records.session(session_id).video
         with self._lock:
             live = self._live.pop(session_id, None)
         if live is not None:
@@ -155,6 +158,8 @@ class Studio:
             self.scheduler.give_back(live.lane)
         self.records.drop_session(session_id)
         shutil.rmtree(self.settings.store / "sessions" / session_id, ignore_errors=True)
+        if with_upload and self.records.video(video_id).uploaded and not self.records.sessions(video_id):
+            self.delete_video(video_id)
 
     def delete_video(self, video_id: str) -> None:
         """Delete a video and its sessions."""
