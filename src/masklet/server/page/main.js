@@ -43,7 +43,7 @@ const store = createStore({
   doubts: new Map(), mark: { start: null, stop: null }, exports: [], theme: "dark",
 });
 
-const app = { store, act: {}, book: null, frames: null, tool: null, spaceHeld: false, redraw() {}, running: () => app.act.isGoing() };
+const app = { store, act: {}, book: null, frames: null, tool: null, spaceHeld: false, spaceUsed: false, redraw() {}, running: () => app.act.isGoing() };
 
 Object.assign(app.act, saying(app));
 app.outbox = createOutbox({

@@ -67,9 +67,10 @@ export function mountStage(app) {
   const pans = (event) => event.button === 1 || app.store.state.tool === "hand" || app.spaceHeld;
 
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  // The picture takes the focus by Tab only: then arrows move its cross-hair, else they step frames.
+  canvas.addEventListener("mousedown", (event) => event.preventDefault());
   canvas.addEventListener("pointerdown", (event) => {
     if (!app.store.state.view) return;
-    // The picture takes the focus by Tab only: then arrows move its cross-hair, else they step frames.
     document.activeElement?.blur?.();
     app.store.set({ cross: null, hover: null });
     fingers.set(event.pointerId, spot(event));
@@ -77,6 +78,7 @@ export function mountStage(app) {
     if (fingers.size === 2) return startPinch();
     if (fingers.size > 2) return;
     const at = point(event);
+    if (app.spaceHeld) app.spaceUsed = true;
     press = { id: event.pointerId, start: spot(event), last: spot(event), moved: false, pans: pans(event), button: event.button, time: event.timeStamp };
     if (!press.pans && !isOver(at) && app.store.state.tool !== "box") press.pans = true;
     if (!press.pans && app.tool?.down?.(at, event) === false) press = null;

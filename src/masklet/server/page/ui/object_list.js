@@ -38,9 +38,12 @@ export function objectList(app) {
 
   let timer = 0;
   store.watch(["showing", "session"], drawThumbnails);
+  app.redrawThumbnails = drawThumbnails;
   function drawThumbnails() {
-    clearTimeout(timer);
-    timer = setTimeout(() => rows.forEach((row, id) => paintThumbnail(app, row.canvas, id)), 60);
+    timer ||= setTimeout(() => {
+      timer = 0;
+      rows.forEach((row, id) => paintThumbnail(app, row.canvas, id));
+    }, 60);
   }
 
   act.focusName = () => {
