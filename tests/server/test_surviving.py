@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,30 @@ def test_an_upload_beyond_a_limit_is_refused_and_leaves_nothing(
         problem(client.post("/api/videos?name=a.mp4", content=clip), status, code)
         assert list((tmp_path / "store" / "videos").iterdir()) == []
         assert ok(client.get("/api/videos"))["videos"] == []
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["the file", "the arrays in it"])
+def test_saved_work_that_unpacks_to_too_much_is_refused(serving, clip, tmp_path: Path, inner: bool) -> None:
+    def packed(name: str, data: bytes) -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, data)
+            archive.writestr("objects.json", "[]")
+        return file.getvalue()
+
+    much = bytes(2**21)
+    bomb = packed("work.npz", packed("a.npy", much) if inner else much)
+    with serving(limits=Limits(upload_bytes=2**20)) as client:
+        video = upload(client, clip)["id"]
+        message = problem(client.post(f"/api/sessions/restore?video={video}", content=bomb), 413, "too_large")
+        assert "unpacks to more than 1048576 bytes" in message
+        too_long = problem(
+            client.post(f"/api/sessions/restore?video={video}", content=much), 413, "too_large"
+        )
+        assert "larger than the 1048576 bytes" in too_long
+        assert ok(client.get("/api/sessions"))["sessions"] == []
+        left = [f for f in (tmp_path / "store").rglob("*") if f.is_file() and f.parent.name != "videos"]
+        assert {f.name.partition("-")[0] for f in left} == {"masklet.sqlite"}
 
 
 def test_more_sessions_than_allowed_are_refused(serving, clip) -> None:

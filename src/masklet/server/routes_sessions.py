@@ -27,6 +27,7 @@ from masklet.server.keeping import to_file
 from masklet.server.objects import next_id
 from masklet.server.problems import Refusal
 from masklet.server.reaching import Live, TheStudio, answer, changed
+from masklet.server.receiving import stored
 from masklet.server.websocket import serve_session
 from masklet.server.workspace import Workspace
 
@@ -75,8 +76,12 @@ def list_sessions(studio: TheStudio, video: str | None = None) -> dict[str, Any]
 @router.post("/restore", status_code=201, openapi_extra=RAW)
 async def restore(request: Request, studio: TheStudio, video: str, name: str | None = None) -> dict[str, Any]:
     """A new session from a file that `GET …/file` gave."""
-    data = await _body(request, studio.settings.limits.upload_bytes)
-    session_id = await asyncio.to_thread(studio.restore, data, video, name)
+    carried = studio.carried("restored")
+    try:
+        await stored(request, carried, studio.settings.limits.upload_bytes)
+        session_id = await asyncio.to_thread(studio.restore, carried, video, name)
+    finally:
+        carried.unlink(missing_ok=True)
     live = await asyncio.to_thread(studio.live, session_id)
     return await answer(live.state())
 

@@ -84,7 +84,7 @@ class Studio:
         self.records.add_session(session_id, video_id, called, self.settings.limits.sessions)
         return session_id
 
-    def restore(self, data: bytes, video_id: str, name: str | None) -> str:
+    def restore(self, carried: Path, video_id: str, name: str | None) -> str:
         """A new session from work that was carried here in a file."""
         model = self.model()
         session_id = self.new_session(video_id, name)
@@ -92,7 +92,7 @@ class Studio:
         try:
             source = self.library.open(self.records.video(video_id))
             with contextlib.closing(source):
-                checkpoint = from_file(data, folder, source, model, self.settings.limits.upload_bytes)
+                checkpoint = from_file(carried, folder, source, model, self.settings.limits.upload_bytes)
             self.records.checkpoint(session_id, checkpoint, {"objects": len(checkpoint["objects"])})
         except BaseException:
             self.records.drop_session(session_id)
@@ -173,11 +173,11 @@ class Studio:
     def live_sessions(self) -> list[LiveSession]:
         return list(self._live.values())
 
-    def carried(self, session_id: str) -> Path:
-        """A new path for a file that is made to be fetched once."""
+    def carried(self, name: str) -> Path:
+        """A new path for work in a file that is made to be fetched, or read, once."""
         folder = self.settings.store / "carried"
         folder.mkdir(exist_ok=True)
-        return folder / f"{session_id}-{secrets.token_hex(4)}.masklet"
+        return folder / f"{name}-{secrets.token_hex(4)}.masklet"
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────
 
