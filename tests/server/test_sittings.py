@@ -174,6 +174,22 @@ def test_what_was_taken_back_costs_clicks_and_leaves_no_prompt(team: Any, projec
     assert masklets.get(project, BACK).category == "wren"
 
 
+def test_the_preview_builds_on_the_earlier_round_as_the_click_does(team: Any) -> None:
+    session = claim(team)["session"]
+    click(team, session, 5)
+    ok(team.post(f"/api/sessions/{session}/undo"))
+    before = ok(team.get(f"/api/sessions/{session}"))
+    body = {"object": 2, "frame": 9, "clicks": [[WIDTH - 4, HEIGHT - 4, 0]]}  # nothing of the object is there
+    preview = ok(team.post(f"/api/sessions/{session}/preview", json=body))
+    assert preview["area"] > 0
+    after = ok(team.get(f"/api/sessions/{session}"))
+    assert {k: v for k, v in after.items() if k != "used"} == {k: v for k, v in before.items() if k != "used"}
+    ok(team.post(f"/api/sessions/{session}/redo"))  # a preview takes no step that could be done again
+    ok(team.post(f"/api/sessions/{session}/undo"))
+    given = ok(team.post(f"/api/sessions/{session}/prompts", json=body))["preview"]
+    assert given["mask"] == preview["mask"]
+
+
 def test_brush_absence_and_pins_are_prompts_with_masks(team: Any, project: Project) -> None:
     task = claim(team)
     session = task["session"]
