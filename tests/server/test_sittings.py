@@ -18,28 +18,22 @@ from masklet.annotate.project import Project
 from masklet.annotate.work import Work
 from masklet.predict.segmenter import Segmenter
 from masklet.types import Mask
-from project_kit import FRAMES, HEIGHT, WIDTH, make_project, true_masks
+from project_kit import FRAMES, HEIGHT, WIDTH, true_masks
 from studio_kit import bulk, hold, ok, problem, track, while_held
 
 BACK = 2
 """The masklet that came back: of `walk`, object 2, found by the model."""
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("made"))
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
+def folder(birds: Path) -> Path:
     """A project with a masklet that rita sent back."""
-    folder = Path(shutil.copytree(made, tmp_path / "birds"))
-    with Project.open(folder) as project:
+    with Project.open(birds) as project:
         project.add_person("bob", "annotator")
         task = tasks.claim(project, "rita", "verify", masklet=BACK)
         assert task is not None
         verify.judge(project, task, "unsatisfactory", reasons=["extra"], words="the left wing")
-    return folder
+    return birds
 
 
 @pytest.fixture
