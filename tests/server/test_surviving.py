@@ -12,6 +12,7 @@ import pytest
 
 from fakes import inside
 from masklet.server.settings import Limits
+from masklet.server.studio import REST_S
 from studio_kit import FRAMES, bulk, click, hold, new_session, ok, problem, track, until, upload, while_held
 
 
@@ -81,6 +82,30 @@ def test_stopping_in_the_middle_of_tracking_keeps_its_masks(serving, clip, engin
         while_held(client, session, engine, client.studio.drain)
     with serving() as client:
         assert 3 < len(bulk(client, session)) < FRAMES
+
+
+def test_a_session_that_nobody_uses_rests_and_goes_on_as_it_was(serving, clip, engine) -> None:
+    with serving() as client:
+        session = worked_on(client, clip)
+        state, masks = essence(client, session), bulk(client, session)
+        body = {"object": 1, "frame": 5, "clicks": [[*inside(5, 1), 1]]}
+
+        def encodes() -> int:
+            before = engine.calls["encode"]
+            ok(client.post(f"/api/sessions/{session}/preview", json=body))
+            return engine.calls["encode"] - before
+
+        encodes()
+        assert encodes() == 0  # the frame is at hand
+        live = client.studio.known(session)
+        client.studio.sweep()
+        assert live.is_awake
+        live.used -= REST_S + 1
+        client.studio.sweep()
+        until(lambda: not live.is_awake)
+        assert live.current is not None
+        assert (encodes(), encodes()) == (1, 0)
+        assert (essence(client, session), bulk(client, session)) == (state, masks)
 
 
 def test_what_is_idle_leaves_memory_and_comes_back(serving, clip) -> None:

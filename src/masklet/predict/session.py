@@ -352,6 +352,10 @@ class VideoSession:
         session._serial = max(numbers, default=0)
         return session
 
+    def rest(self) -> None:
+        """Free the encoded frames, which are kept for the next click on them and can be made again."""
+        self._recollection.forget_frames()
+
     def close(self) -> None:
         """Free everything; a running propagation ends. Closing twice is fine."""
         if self._closed:

@@ -29,6 +29,9 @@ from masklet.server.settings import Settings
 
 log = logging.getLogger(__name__)
 
+REST_S = 60.0
+"""Seconds without use after which a session frees what only makes its next answer quicker."""
+
 DRAIN_S = 20.0
 """How long to wait for sessions to be saved before going; SageMaker kills after 30 s."""
 
@@ -135,12 +138,15 @@ class Studio:
         idle[0].unload()
 
     def sweep(self) -> None:
-        """Let idle sessions leave memory; called every few seconds."""
+        """Let sessions that nobody uses rest, and idle ones leave memory; called every few seconds."""
         now = time.monotonic()
         with self._lock:
             for live in self._live.values():
-                if live.admitted and live.is_idle and now - live.used > self.settings.limits.idle_s:
+                unused = now - live.used
+                if live.admitted and live.is_idle and unused > self.settings.limits.idle_s:
                     live.unload()
+                elif live.is_awake and unused > REST_S:
+                    live.rest()
 
     def delete_session(self, session_id: str, *, with_upload: bool = False) -> None:
         """Delete a session and all its files.
