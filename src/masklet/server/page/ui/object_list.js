@@ -107,7 +107,7 @@ function makeRow(app, id) {
     about.textContent = unsure
       ? `${doubts} doubtful`
       : video && frames.length > 1
-        ? `${frames.length} prompted frames`
+        ? count(frames.length, "prompt")
         : clicks
           ? count(clicks, "click")
           : frames.length
