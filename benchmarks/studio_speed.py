@@ -125,8 +125,8 @@ class Person:
         page.keyboard.press("t")
         page.wait_for_function("(before) => measured.arrived.length > before", arg=start[1])
         ended = page.locator(".run[hidden]")
-        for _ in range(math.ceil(seconds * 10)):
-            page.wait_for_timeout(100)
+        for _ in range(math.ceil(seconds * 2)):  # seldom: looking takes time that the page would have
+            page.wait_for_timeout(500)
             if ended.count():
                 break
         found = page.evaluate("[measured.arrived, measured.drawn]")

@@ -28,15 +28,21 @@ def decode_part(counts: bytes, height: int, width: int, box: tuple[int, int, int
 
 def area(counts: bytes, height: int, width: int) -> int:
     """Number of set pixels."""
-    return int(coco.area(_rle(counts, height, width)))
+    return int(_checked_lengths(counts, height, width)[1::2].sum())
 
 
 def box(counts: bytes, height: int, width: int) -> tuple[int, int, int, int] | None:
     """x0, y0, x1, y1 (x1, y1 exclusive); None for an empty mask."""
-    if area(counts, height, width) == 0:
+    lengths = _checked_lengths(counts, height, width)
+    ends = np.cumsum(lengths)[1::2]
+    starts = ends - lengths[1::2]
+    starts, ends = starts[starts < ends], ends[starts < ends]
+    if not len(starts):
         return None
-    x, y, w, h = (int(v) for v in coco.toBbox(_rle(counts, height, width)))
-    return (x, y, x + w, y + h)
+    left, right = int(starts[0]) // height, int(ends[-1] - 1) // height + 1
+    if (starts // height != (ends - 1) // height).any():  # a run that goes on in the next column
+        return (left, 0, right, height)
+    return (left, int((starts % height).min()), right, int(((ends - 1) % height).max()) + 1)
 
 
 def iou(a: bytes, b: bytes, height: int, width: int) -> float:
@@ -70,8 +76,7 @@ def from_runs(lengths: Sequence[int], height: int, width: int) -> bytes:
 
 def _columns(counts: bytes, height: int, width: int) -> np.ndarray:
     """bool [W, H]: the order in which RLE runs."""
-    lengths = run_lengths(counts)
-    _check_total(int(lengths.sum()), height, width)
+    lengths = _checked_lengths(counts, height, width)
     return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(width, height)
 
 
@@ -104,8 +109,15 @@ def run_lengths(counts: bytes) -> np.ndarray:
 
 def _rle(counts: bytes, height: int, width: int) -> dict[str, object]:
     # pycocotools reads past the end of a bad code without a word, so every code is checked first.
-    _check_total(int(run_lengths(counts).sum()), height, width)
+    _checked_lengths(counts, height, width)
     return {"size": [height, width], "counts": counts}
+
+
+def _checked_lengths(counts: bytes, height: int, width: int) -> np.ndarray:
+    """`run_lengths` of a mask of this size; raises MaskError when they are of another."""
+    lengths = run_lengths(counts)
+    _check_total(int(lengths.sum()), height, width)
+    return lengths
 
 
 def _check_total(total: int, height: int, width: int) -> None:

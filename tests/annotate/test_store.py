@@ -94,6 +94,28 @@ def test_videos_stay_where_they_are(project: Project, make_video) -> None:
     assert project.add_video(other).name == "walk-2"
 
 
+def test_a_video_is_removed_with_its_masklets_only_when_that_is_said(project: Project, make_video) -> None:
+    folder = make_video()
+    project.add_video(folder)
+    kept = project.add_video(make_video("other/run"))
+    for name in ("walk", "run"):
+        mask = Mask.from_array(truth(0, 1))
+        masklets.add(
+            project, name, origin="automatic", status="submitted", masks={0: Kept(mask, 0.9, 4.0, True)}
+        )
+    with pytest.raises(ProjectError, match="walk has 1 masklet; --with-masklets"):
+        project.remove_video("walk")
+    assert len(masklets.find(project)) == 2
+    assert project.remove_video("walk", with_masklets=True) == 1
+    assert project.videos() == (kept,)
+    assert [entry.video for entry in masklets.find(project)] == ["run"]
+    assert folder.is_dir()
+    with pytest.raises(ProjectError, match="walk is not in the project"):
+        project.remove_video("walk")
+    assert project.add_video(folder).name == "walk"  # and comes back empty
+    assert project.remove_video("walk") == 0
+
+
 def test_a_videos_rate_is_what_its_frames_say(small: Project, tmp_path: Path) -> None:
     import av
 

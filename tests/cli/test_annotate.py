@@ -51,6 +51,17 @@ def click(t: int, object_id: int) -> str:
     return "{},{}".format(*inside(t, object_id))
 
 
+def test_a_video_is_removed(cli, filled: Path) -> None:
+    arguments = ("--video", "frames", "--frame", "2", "--click", click(2, 1))
+    assert cli("annotate", "prompt", filled, *arguments, "--person", "ann").code == 0
+    refused = cli("annotate", filled, "remove", "frames")
+    assert refused.code != 0
+    assert "frames has 1 masklet; --with-masklets" in refused.err
+    done = cli("annotate", filled, "remove", "frames", "--with-masklets")
+    assert done.out == "frames is removed, with 1 masklet\n"
+    assert cli("annotate", "status", filled, "--json").json["videos"] == {}
+
+
 def test_from_a_video_to_verified_masklets(cli, filled: Path, tmp_path: Path) -> None:
     arguments = ("--video", "frames", "--frame", "2", "--click", click(2, 1), "--category", "cat")
     done = cli("annotate", "prompt", filled, *arguments, "--person", "ann", "--seconds", "4", "--json")

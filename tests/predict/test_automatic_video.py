@@ -89,12 +89,17 @@ def test_frames_are_cleaned() -> None:
 
 
 def test_steps_are_told() -> None:
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, float, int]] = []
     segment_video(
         FakeEngine(), ArraySource(squares(8, 1)), options(), on_step=lambda *step: told.append(step)
     )
     assert told[0] == ("searching frame 0", 0, 2)
     assert told[-1] == ("done", 2, 2)
+    parts = [done for _, done, _ in told]
+    assert parts == sorted(parts)
+    assert {0.5, 1.0} < set(parts)  # the search is one half, following what it found the other
+    assert sum(0 < part < 0.5 for part in parts) > 1
+    assert sum(what.startswith("following") and 0.5 < part < 1 for what, part, _ in told) > 5
 
 
 def test_key_frames() -> None:

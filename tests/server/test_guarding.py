@@ -120,6 +120,13 @@ def test_a_file_that_brings_the_decoder_down_leaves_the_server_up(serving, photo
         assert client.get("/healthz").status_code == 200
 
 
+def test_a_file_that_keeps_the_decoder_busy_is_given_up(serving, photo, tmp_path: Path) -> None:
+    with serving(isolate=True, limits=Limits(probe_s=0.01)) as client:  # too short for anything
+        message = problem(client.post("/api/videos?name=a.png", content=photo), 415, "video")
+        assert "takes longer than 0.01 s" in message
+        assert list((tmp_path / "store" / "videos").iterdir()) == []
+
+
 def test_names_never_become_paths(client, clip, tmp_path: Path) -> None:
     video = upload(client, clip, "../../../etc/passwd\x00.mp4")
     assert video["name"] == "passwd.mp4"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from fakes import ArraySource, inside, squares
+from masklet.server.pictures import encoded
 from masklet.server.shared_frames import RecentFrames, SharedFrames
 from masklet.types import Frame
 from masklet.video.file import VideoFile
@@ -56,6 +59,16 @@ def test_only_the_last_frames_that_fit_are_kept() -> None:
         "v", Frame(9, Fraction(9), np.zeros((64, 64, 3), np.uint8))
     )  # larger than all there is room for
     assert recent.get("v", 9) is None
+
+
+def test_pictures_have_an_even_width_and_are_never_wider_than_the_frame() -> None:
+    def size(height: int, width: int, wanted: int) -> tuple[int, int]:
+        frame = Frame(0, Fraction(0), np.zeros((height, width, 3), np.uint8))
+        return Image.open(io.BytesIO(encoded(frame, wanted, "jpeg"))).size
+
+    assert size(720, 1280, 480) == (854, 480)
+    assert size(720, 1280, 360) == (640, 360)
+    assert size(400, 1, 90) == (1, 90)
 
 
 def test_a_click_on_a_frame_that_is_shown_decodes_nothing(client, clip, monkeypatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,14 @@ from masklet.annotate.project import Project
 from masklet.errors import ProjectError
 from masklet.server.settings import Settings
 from masklet.server.wire import split, unpack
-from project_kit import FRAMES, HEIGHT, ORDER, WIDTH, make_project
+from project_kit import FRAMES, HEIGHT, ORDER, WIDTH
 from studio_kit import ok, problem
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("made"))
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    """A project of the test's own; its videos lie where they were imported from."""
-    return Path(shutil.copytree(made, tmp_path / "birds"))
-
-
-@pytest.fixture
-def team(serving: Any, folder: Path) -> Iterator[Any]:
+def team(serving: Any, birds: Path) -> Iterator[Any]:
     """A client of a server with the project, whose address is `team.at`."""
-    with serving(projects=(folder,)) as client:
+    with serving(projects=(birds,)) as client:
         (listed,) = ok(client.get("/api/projects"))["projects"]
         client.at = f"/api/projects/{listed['key']}"
         yield client
@@ -52,12 +40,12 @@ def verdict(team: Any, masklet: int, person: str, given: str = "satisfactory", *
     return team.post(f"{team.at}/tasks/{masklet}/verdict", json=body)
 
 
-def test_projects_are_listed_and_named_by_keys(team: Any, folder: Path) -> None:
+def test_projects_are_listed_and_named_by_keys(team: Any, birds: Path) -> None:
     answer = team.get("/api/projects")
     (listed,) = ok(answer)["projects"]
     assert (listed["name"], listed["videos"], listed["people"], listed["problem"]) == ("birds", 2, 4, None)
     assert listed["statuses"]["submitted"] == 3
-    assert str(folder.parent) not in answer.text
+    assert str(birds.parent) not in answer.text
     for key in ("nothing", "..%2f..%2fetc", "birds"):
         assert team.get(f"/api/projects/{key}").status_code == 404
     problem(team.get("/api/projects/nothing"), 404, "missing")
@@ -74,7 +62,7 @@ def test_a_folder_that_is_no_project_is_told_before_anything_starts(tmp_path: Pa
         Studio(Settings(store=tmp_path / "s", projects=(tmp_path / "nothing",)), [lambda: None])
 
 
-def test_a_project_s_standing(team: Any, folder: Path) -> None:
+def test_a_project_s_standing(team: Any, birds: Path) -> None:
     answer = team.get(team.at, params={"ahead": 60})
     told = ok(answer)
     assert (told["name"], told["model"]) == ("birds", "fake")
@@ -88,18 +76,18 @@ def test_a_project_s_standing(team: Any, folder: Path) -> None:
     assert (people["ann"]["duties"], people["boss"]["duties"]) == (["annotate"], ["annotate", "verify"])
     assert [day["submitted"] for day in told["days"]] == [0] * 13 + [1]
     assert "boundary" in told["reasons"]
-    assert str(folder.parent) not in answer.text
+    assert str(birds.parent) not in answer.text
     assert "path" not in told["videos"][0]
     picture = team.get(f"{team.at}/videos/2/thumbnail")
     assert Image.open(io.BytesIO(picture.content)).size == (240, 180)
     problem(team.get(f"{team.at}/videos/9/thumbnail"), 404, "missing")
 
 
-def test_a_project_whose_database_is_away_is_listed_with_the_reason(team: Any, folder: Path) -> None:
+def test_a_project_whose_database_is_away_is_listed_with_the_reason(team: Any, birds: Path) -> None:
     project = team.studio.projects.all()[0].project
 
     def away(_: Any) -> Any:
-        raise ProjectError(f"database {project.database.shown_url}: gone, as {folder} is")
+        raise ProjectError(f"database {project.database.shown_url}: gone, as {birds} is")
 
     project.database.read = away
     (listed,) = ok(team.get("/api/projects"))["projects"]
@@ -155,17 +143,17 @@ def test_a_lease_that_ran_out_costs_nothing_until_somebody_takes_the_task(team: 
     assert "not yours to verify any more" in problem(verdict(team, held, "rita"), 409, "project")
 
 
-def test_who_may_not_verify_is_told_why(team: Any, folder: Path) -> None:
+def test_who_may_not_verify_is_told_why(team: Any, birds: Path) -> None:
     body = {"person": "ann"}
     assert "ann is annotator" in problem(team.post(f"{team.at}/tasks", json=body), 409, "project")
     unknown = problem(team.post(f"{team.at}/tasks", json={"person": "nobody"}), 409, "project")
     assert "nobody here is called nobody" in unknown
-    assert str(folder.parent) not in unknown
+    assert str(birds.parent) not in unknown
     problem(team.post(f"{team.at}/tasks", json={"person": "rita", "duty": "paint"}), 422, "config")
 
 
-def test_nobody_judges_what_they_hold_to_annotate(team: Any, folder: Path) -> None:
-    with Project.open(folder) as project:
+def test_nobody_judges_what_they_hold_to_annotate(team: Any, birds: Path) -> None:
+    with Project.open(birds) as project:
         given = tasks.claim(project, "rita", "verify", masklet=1)
         assert given is not None
         verify.judge(project, given, "unsatisfactory", reasons=["lost"])
@@ -224,26 +212,26 @@ def test_masks_and_frames_of_a_task(team: Any, masklet: int) -> None:
     assert file.status_code == (404 if masklet == 3 else 200)
 
 
-def test_a_project_s_files_stay_when_its_video_is_deleted_here(team: Any, made: Path) -> None:
+def test_a_project_s_files_stay_when_its_video_is_deleted_here(team: Any, made_birds: Path) -> None:
     video = claim(team, "rita")["video"]["id"]
     assert team.delete(f"/api/videos/{video}").status_code == 204
-    assert (made.parent / "walk.mp4").exists()
+    assert (made_birds.parent / "walk.mp4").exists()
     assert claim(team, "rita")["video"]["id"] != video
 
 
-def test_a_task_whose_video_is_gone_is_given_back(team: Any, folder: Path) -> None:
-    with Project.open(folder) as project:
+def test_a_task_whose_video_is_gone_is_given_back(team: Any, birds: Path) -> None:
+    with Project.open(birds) as project:
         from masklet.annotate import schema
 
-        project.database.write(lambda c: c.execute(schema.video.update().values(path=str(folder / "x"))))
+        project.database.write(lambda c: c.execute(schema.video.update().values(path=str(birds / "x"))))
     message = problem(team.post(f"{team.at}/tasks", json={"person": "rita"}), 404, "missing")
     assert "walk" in message
-    assert str(folder) not in message
+    assert str(birds) not in message
     assert ok(team.get(team.at))["held"] == {}
 
 
-def test_people_share_the_token_and_choose_their_names(serving: Any, folder: Path) -> None:
-    with serving(projects=(folder,), token="geheim") as client:
+def test_people_share_the_token_and_choose_their_names(serving: Any, birds: Path) -> None:
+    with serving(projects=(birds,), token="geheim") as client:
         problem(client.get("/api/projects"), 401, "token")
         client.headers["authorization"] = "Bearer geheim"
         client.at = f"/api/projects/{ok(client.get('/api/projects'))['projects'][0]['key']}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -118,16 +117,3 @@ def test_weights_are_taken_from_the_model_folder(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").touch()
     assert model_in(tmp_path) == tmp_path / "model.safetensors"
     assert Settings(store=tmp_path, host="0.0.0.0", sagemaker=True).token is None
-
-
-def test_a_container_serves_whom_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = Path(__file__).parents[2] / "deploy" / "entrypoint.py"
-    spec = importlib.util.spec_from_file_location("entrypoint", path)
-    assert spec is not None
-    assert spec.loader is not None
-    entry = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(entry)
-    monkeypatch.setattr(entry.os.path, "isdir", lambda _: False)
-    assert entry.arguments(["models"], {}) == ["models"]
-    assert entry.arguments(["serve"], {"MASKLET_SAGEMAKER": "1"}) == ["serve", "--sagemaker"]
-    assert entry.arguments([], {})[:3] == ["serve", "--host", "0.0.0.0"]

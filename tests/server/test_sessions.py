@@ -248,3 +248,34 @@ def test_sessions_are_listed_renamed_deleted(client, clip) -> None:
     assert client.delete(f"/api/sessions/{session}").status_code == 204
     problem(client.get(f"/api/sessions/{session}"), 404, "missing")
     assert ok(client.get("/api/sessions"))["sessions"] == []
+
+
+def test_an_upload_goes_with_its_last_session_when_that_is_asked_for(client: Any, clip: bytes) -> None:
+    first = new_session(client, clip)
+    video = ok(client.get(f"/api/sessions/{first}"))["video"]
+    assert video["uploaded"] is True
+    second = ok(client.post("/api/sessions", json={"video": video["id"]}))["id"]
+    ok(client.delete(f"/api/sessions/{first}", params={"upload": True}))
+    ok(client.get(f"/api/videos/{video['id']}"))  # the other one needs it
+    ok(client.delete(f"/api/sessions/{second}"))
+    ok(client.get(f"/api/videos/{video['id']}"))  # not asked for
+    third = ok(client.post("/api/sessions", json={"video": video["id"]}))["id"]
+    ok(client.delete(f"/api/sessions/{third}", params={"upload": True}))
+    problem(client.get(f"/api/videos/{video['id']}"), 404, "missing")
+    assert not list((client.studio.settings.store / "videos").iterdir())
+
+
+def test_a_gallery_s_video_stays_when_its_last_session_goes(
+    serving: Any, clip: bytes, tmp_path: Path
+) -> None:
+    gallery = tmp_path / "gallery"
+    gallery.mkdir()
+    (gallery / "clip.mp4").write_bytes(clip)
+    with serving(gallery=gallery) as client:
+        (item,) = ok(client.get("/api/gallery"))["items"]
+        video = ok(client.post(f"/api/gallery/{item['key']}/open"))
+        assert video["uploaded"] is False
+        session = ok(client.post("/api/sessions", json={"video": video["id"]}))["id"]
+        ok(client.delete(f"/api/sessions/{session}", params={"upload": True}))
+        ok(client.get(f"/api/videos/{video['id']}"))
+        assert (gallery / "clip.mp4").exists()

@@ -18,28 +18,22 @@ from masklet.annotate.project import Project
 from masklet.annotate.work import Work
 from masklet.predict.segmenter import Segmenter
 from masklet.types import Mask
-from project_kit import FRAMES, HEIGHT, WIDTH, make_project, true_masks
+from project_kit import FRAMES, HEIGHT, WIDTH, true_masks
 from studio_kit import bulk, hold, ok, problem, track, while_held
 
 BACK = 2
 """The masklet that came back: of `walk`, object 2, found by the model."""
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("made"))
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
+def folder(birds: Path) -> Path:
     """A project with a masklet that rita sent back."""
-    folder = Path(shutil.copytree(made, tmp_path / "birds"))
-    with Project.open(folder) as project:
+    with Project.open(birds) as project:
         project.add_person("bob", "annotator")
         task = tasks.claim(project, "rita", "verify", masklet=BACK)
         assert task is not None
         verify.judge(project, task, "unsatisfactory", reasons=["extra"], words="the left wing")
-    return folder
+    return birds
 
 
 @pytest.fixture
@@ -172,6 +166,22 @@ def test_what_was_taken_back_costs_clicks_and_leaves_no_prompt(team: Any, projec
     assert after.keys() == before.keys()
     assert {t for t in after if after[t] != before[t]} == {5}
     assert masklets.get(project, BACK).category == "wren"
+
+
+def test_the_preview_builds_on_the_earlier_round_as_the_click_does(team: Any) -> None:
+    session = claim(team)["session"]
+    click(team, session, 5)
+    ok(team.post(f"/api/sessions/{session}/undo"))
+    before = ok(team.get(f"/api/sessions/{session}"))
+    body = {"object": 2, "frame": 9, "clicks": [[WIDTH - 4, HEIGHT - 4, 0]]}  # nothing of the object is there
+    preview = ok(team.post(f"/api/sessions/{session}/preview", json=body))
+    assert preview["area"] > 0
+    after = ok(team.get(f"/api/sessions/{session}"))
+    assert {k: v for k, v in after.items() if k != "used"} == {k: v for k, v in before.items() if k != "used"}
+    ok(team.post(f"/api/sessions/{session}/redo"))  # a preview takes no step that could be done again
+    ok(team.post(f"/api/sessions/{session}/undo"))
+    given = ok(team.post(f"/api/sessions/{session}/prompts", json=body))["preview"]
+    assert given["mask"] == preview["mask"]
 
 
 def test_brush_absence_and_pins_are_prompts_with_masks(team: Any, project: Project) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from fakes import inside
 from masklet.server.settings import Limits
+from masklet.server.studio import REST_S
 from studio_kit import FRAMES, bulk, click, hold, new_session, ok, problem, track, until, upload, while_held
 
 
@@ -81,6 +84,30 @@ def test_stopping_in_the_middle_of_tracking_keeps_its_masks(serving, clip, engin
         assert 3 < len(bulk(client, session)) < FRAMES
 
 
+def test_a_session_that_nobody_uses_rests_and_goes_on_as_it_was(serving, clip, engine) -> None:
+    with serving() as client:
+        session = worked_on(client, clip)
+        state, masks = essence(client, session), bulk(client, session)
+        body = {"object": 1, "frame": 5, "clicks": [[*inside(5, 1), 1]]}
+
+        def encodes() -> int:
+            before = engine.calls["encode"]
+            ok(client.post(f"/api/sessions/{session}/preview", json=body))
+            return engine.calls["encode"] - before
+
+        encodes()
+        assert encodes() == 0  # the frame is at hand
+        live = client.studio.known(session)
+        client.studio.sweep()
+        assert live.is_awake
+        live.used -= REST_S + 1
+        client.studio.sweep()
+        until(lambda: not live.is_awake)
+        assert live.current is not None
+        assert (encodes(), encodes()) == (1, 0)
+        assert (essence(client, session), bulk(client, session)) == (state, masks)
+
+
 def test_what_is_idle_leaves_memory_and_comes_back(serving, clip) -> None:
     with serving(limits=Limits(live=1)) as client:
         first = worked_on(client, clip)
@@ -120,6 +147,30 @@ def test_an_upload_beyond_a_limit_is_refused_and_leaves_nothing(
         problem(client.post("/api/videos?name=a.mp4", content=clip), status, code)
         assert list((tmp_path / "store" / "videos").iterdir()) == []
         assert ok(client.get("/api/videos"))["videos"] == []
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["the file", "the arrays in it"])
+def test_saved_work_that_unpacks_to_too_much_is_refused(serving, clip, tmp_path: Path, inner: bool) -> None:
+    def packed(name: str, data: bytes) -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, data)
+            archive.writestr("objects.json", "[]")
+        return file.getvalue()
+
+    much = bytes(2**21)
+    bomb = packed("work.npz", packed("a.npy", much) if inner else much)
+    with serving(limits=Limits(upload_bytes=2**20)) as client:
+        video = upload(client, clip)["id"]
+        message = problem(client.post(f"/api/sessions/restore?video={video}", content=bomb), 413, "too_large")
+        assert "unpacks to more than 1048576 bytes" in message
+        too_long = problem(
+            client.post(f"/api/sessions/restore?video={video}", content=much), 413, "too_large"
+        )
+        assert "larger than the 1048576 bytes" in too_long
+        assert ok(client.get("/api/sessions"))["sessions"] == []
+        left = [f for f in (tmp_path / "store").rglob("*") if f.is_file() and f.parent.name != "videos"]
+        assert {f.name.partition("-")[0] for f in left} == {"masklet.sqlite"}
 
 
 def test_more_sessions_than_allowed_are_refused(serving, clip) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,6 +148,32 @@ def test_two_people_see_each_other_s_work(server, person) -> None:
         first.keyboard.press("t")
         tracked(first, FRAMES)
         tracked(second, FRAMES)
+
+
+def test_masks_are_acknowledged_several_at_a_time(server, person) -> None:
+    came: list[bool] = []
+    acknowledged: list[int] = []
+
+    def sent(text: Any) -> None:
+        told = json.loads(text)
+        if told["type"] == "ack":
+            acknowledged.append(told["sequence"])
+
+    with person() as page:
+        page.on("websocket", lambda socket: socket.on("framesent", sent))
+        page.on(
+            "websocket",
+            lambda socket: socket.on("framereceived", lambda m: came.append(isinstance(m, bytes))),
+        )
+        open_gallery(page, server.url, "squares.mp4")
+        click(page, *ONE)
+        objects(page, 1)
+        saved(page)
+        page.keyboard.press("t")
+        tracked(page, FRAMES)
+        page.wait_for_timeout(200)
+        assert sum(came) >= FRAMES - 1
+        assert acknowledged == list(range(4, sum(came) + 1, 4))
 
 
 def test_everything_goes_without_a_mouse(server, person) -> None:

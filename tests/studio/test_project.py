@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,15 @@ from fakes import COLOURS, inside
 from masklet.annotate import masklets, schema, tasks, verify
 from masklet.annotate.progress import standing
 from masklet.annotate.project import Project
-from project_kit import FRAMES, HEIGHT, ORDER, WIDTH, make_project
+from project_kit import FRAMES, HEIGHT, ORDER, WIDTH
 from studio_hands import click, is_open, saved, tracked
 from studio_hands import colour_at as stage_colour
 from studio_kit import until
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("made"))
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "birds"))
-
-
-@pytest.fixture
-def options(folder: Path) -> dict[str, Any]:
-    return {"projects": (folder,)}
+def options(birds: Path) -> dict[str, Any]:
+    return {"projects": (birds,)}
 
 
 def open_project(page: Any, url: str, name: str = "") -> None:
@@ -60,8 +49,8 @@ def shown(page: Any, masklet: int = ORDER[0]) -> None:
     )
 
 
-def held(folder: Path) -> dict[int, str]:
-    with Project.open(folder) as project:
+def held(birds: Path) -> dict[int, str]:
+    with Project.open(birds) as project:
         return {masklet: name for masklet, (name, _) in tasks.held(project).items()}
 
 
@@ -79,7 +68,7 @@ def colour_at(page: Any, x: float, y: float) -> list[int]:
     )
 
 
-def test_a_project_is_seen_and_reviewed_to_the_end_by_keyboard(server, person, folder: Path) -> None:
+def test_a_project_is_seen_and_reviewed_to_the_end_by_keyboard(server, person, birds: Path) -> None:
     with person() as page:
         open_project(page, server.url)
         assert page.get_by_role("img", name="3 to review").first.is_visible()
@@ -94,7 +83,7 @@ def test_a_project_is_seen_and_reviewed_to_the_end_by_keyboard(server, person, f
         page.get_by_role("button", name="Review next").click()
 
         shown(page, ORDER[0])
-        assert held(folder) == {2: "rita"}
+        assert held(birds) == {2: "rita"}
         page.keyboard.press("s")
         shown(page, ORDER[1])
         page.keyboard.press("u")
@@ -113,7 +102,7 @@ def test_a_project_is_seen_and_reviewed_to_the_end_by_keyboard(server, person, f
         page.locator(".notice", has_text="Nothing else waits. You judged 3 masklets.").wait_for()
         page.wait_for_function("location.hash.match(/^#p\\/\\w+$/)")
         page.get_by_role("img", name="1 satisfactory, 1 to refine, 1 rejected").first.wait_for()
-    with Project.open(folder) as project:
+    with Project.open(birds) as project:
         first, second, third = verify.reviews(project)
         assert (first.masklet, first.verdict, first.reasons) == (2, "satisfactory", ())
         assert (second.masklet, second.reasons, second.note) == (3, ("extra", "lost"), "the left wing")
@@ -151,7 +140,7 @@ def test_a_masklet_plays_at_twice_the_speed_and_is_looked_at(server, person) -> 
         assert sheet.get_by_text("Brush").count() == 0
 
 
-def test_a_key_that_is_held_down_judges_one_masklet(server, person, folder: Path) -> None:
+def test_a_key_that_is_held_down_judges_one_masklet(server, person, birds: Path) -> None:
     with person() as page:
         review(page, server.url)
         page.keyboard.down("s")
@@ -161,22 +150,22 @@ def test_a_key_that_is_held_down_judges_one_masklet(server, person, folder: Path
         page.keyboard.up("s")
         page.keyboard.press("u")
         page.get_by_role("group", name="What is wrong?").wait_for()
-        assert held(folder) == {3: "rita"}
+        assert held(birds) == {3: "rita"}
 
 
-def test_two_reviewers_get_different_masklets_and_leaving_gives_back(server, person, folder: Path) -> None:
+def test_two_reviewers_get_different_masklets_and_leaving_gives_back(server, person, birds: Path) -> None:
     with person() as first:
         with person() as second:
             review(first, server.url)
             open_project(second, server.url, "rolf")
             second.get_by_role("button", name="Review next").click()
             shown(second, ORDER[1])
-            assert held(folder) == {2: "rita", 3: "rolf"}
+            assert held(birds) == {2: "rita", 3: "rolf"}
             first.keyboard.press("Escape")
             first.get_by_role("button", name="Review next").wait_for()
-            until(lambda: held(folder) == {3: "rolf"})
+            until(lambda: held(birds) == {3: "rolf"})
             second.close(run_before_unload=True)
-            until(lambda: held(folder) == {})
+            until(lambda: held(birds) == {})
         first.go_back()
         shown(first, ORDER[0])
         first.get_by_role("button", name="birds").click()
@@ -184,40 +173,40 @@ def test_two_reviewers_get_different_masklets_and_leaving_gives_back(server, per
 
 
 def test_a_task_that_somebody_else_took_is_told_and_nothing_is_overwritten(
-    server, person, folder: Path
+    server, person, birds: Path
 ) -> None:
     with person() as page:
         review(page, server.url)
-        with Project.open(folder) as project:
+        with Project.open(birds) as project:
             rolf = project.person("rolf").id
             project.database.write(lambda c: c.execute(schema.lease.update().values(person_id=rolf)) and None)
         page.keyboard.press("s")
         page.get_by_text("Masklet 2 is held by rolf now").wait_for()
-        with Project.open(folder) as project:
+        with Project.open(birds) as project:
             assert masklets.get(project, 2).status == "submitted"
         page.keyboard.press("Enter")  # takes the next one
         shown(page, ORDER[1])
 
 
-def test_a_lease_that_ran_out_is_taken_up_again_without_a_word(server, person, folder: Path) -> None:
+def test_a_lease_that_ran_out_is_taken_up_again_without_a_word(server, person, birds: Path) -> None:
     with person() as page:
         review(page, server.url)
-        with Project.open(folder) as project:
+        with Project.open(birds) as project:
             project.database.write(lambda c: c.execute(schema.lease.delete()) and None)
         page.keyboard.press("s")
         shown(page, ORDER[1])
-        with Project.open(folder) as project:
+        with Project.open(birds) as project:
             assert masklets.get(project, 2).status == "satisfactory"
 
 
 def test_a_lease_is_renewed_while_somebody_is_at_work_and_not_when_they_are_away(
-    server, person, folder: Path
+    server, person, birds: Path
 ) -> None:
     def left(project: Project) -> float:
         ((_, until_when),) = tasks.held(project).values()
         return until_when - project.clock()
 
-    with person() as page, Project.open(folder) as project:
+    with person() as page, Project.open(birds) as project:
         page.clock.install()
         review(page, server.url)
         nearly_over = schema.lease.update().values(expires=project.clock() + 100)
@@ -236,7 +225,7 @@ def test_a_lease_is_renewed_while_somebody_is_at_work_and_not_when_they_are_away
         assert not [url for url in asked if url.endswith("/renew")]
 
 
-def test_a_verdict_outlives_a_lost_server(server, person, folder: Path) -> None:
+def test_a_verdict_outlives_a_lost_server(server, person, birds: Path) -> None:
     with person() as page:
         review(page, server.url)
         server.stop()
@@ -244,12 +233,12 @@ def test_a_verdict_outlives_a_lost_server(server, person, folder: Path) -> None:
         page.wait_for_function("document.getElementById('saved').textContent.includes('1 step is kept')")
         server.start()
         shown(page, ORDER[1])
-        with Project.open(folder) as project:
+        with Project.open(birds) as project:
             assert [one.masklet for one in verify.reviews(project)] == [2]
 
 
-def test_second_opinions_are_asked_for_apart(server, person, folder: Path) -> None:
-    with Project.open(folder) as project:
+def test_second_opinions_are_asked_for_apart(server, person, birds: Path) -> None:
+    with Project.open(birds) as project:
         task = tasks.claim(project, "rolf", "verify", masklet=1)
         assert task is not None
         verify.judge(project, task, "satisfactory")
@@ -305,9 +294,9 @@ def test_an_address_that_names_no_project_leads_to_the_start(server, person) -> 
 
 
 @pytest.fixture
-def sent_back(folder: Path) -> int:
+def sent_back(birds: Path) -> int:
     """A masklet that rita sent back; all others are verified."""
-    with Project.open(folder) as project:
+    with Project.open(birds) as project:
         for masklet, verdict in ((1, "satisfactory"), (2, "unsatisfactory"), (3, "satisfactory")):
             task = tasks.claim(project, "rita", "verify", masklet=masklet)
             assert task is not None
@@ -328,7 +317,7 @@ def drawing(page: Any, of: str = "Object 2 of walk") -> None:
     is_open(page)
 
 
-def test_what_came_back_is_drawn_and_reviewed(server, person, folder: Path, sent_back: int) -> None:
+def test_what_came_back_is_drawn_and_reviewed(server, person, birds: Path, sent_back: int) -> None:
     with person() as page:
         open_project(page, server.url, "rita")
         assert page.get_by_role("button", name="Annotate next").count() == 0
@@ -340,7 +329,7 @@ def test_what_came_back_is_drawn_and_reviewed(server, person, folder: Path, sent
         strip = page.get_by_role("region", name="Task")
         assert "birds" in strip.inner_text()
         assert "It came back: extra “the left wing”" in strip.inner_text()
-        assert held(folder) == {2: "ann"}
+        assert held(birds) == {2: "ann"}
         assert page.locator(".object").count() == 1
         assert not page.get_by_role("button", name="New object").is_visible()
         x, y = inside(0, 2, WIDTH)
@@ -362,7 +351,7 @@ def test_what_came_back_is_drawn_and_reviewed(server, person, folder: Path, sent
         page.get_by_role("button", name="Review next").click()
         shown(page, 2)
         assert "Round 2" in page.locator(".about-task").inner_text()
-    with Project.open(folder) as project:
+    with Project.open(birds) as project:
         entry = masklets.get(project, sent_back)
         assert (entry.status, entry.phase, entry.checkpoint) == ("submitted", 3, "fake sha256:")
         found = masklets.masks(project, sent_back)
@@ -373,14 +362,14 @@ def test_what_came_back_is_drawn_and_reviewed(server, person, folder: Path, sent
         assert effort.seconds
 
 
-def test_a_reload_and_a_lost_server_cost_nothing(server, person, folder: Path, sent_back: int) -> None:
+def test_a_reload_and_a_lost_server_cost_nothing(server, person, birds: Path, sent_back: int) -> None:
     with person() as page:
         annotate(page, server.url)
         click(page, *inside(0, 2, WIDTH))
         saved(page)
         page.reload(wait_until="commit")
         drawing(page)
-        assert held(folder) == {2: "ann"}
+        assert held(birds) == {2: "ann"}
         page.keyboard.press("t")
         tracked(page, FRAMES)
         server.stop()
@@ -388,26 +377,26 @@ def test_a_reload_and_a_lost_server_cost_nothing(server, person, folder: Path, s
         page.wait_for_function("document.getElementById('saved').textContent.includes('1 step is kept')")
         server.start()
         page.locator(".notice", has_text="Nothing else waits").wait_for()
-    with Project.open(folder) as project:
+    with Project.open(birds) as project:
         assert masklets.get(project, sent_back).rounds == 2
         assert [frame for frame, _ in masklets.prompts(project, sent_back)] == [0]
 
 
 def test_a_task_that_somebody_else_took_stays_open_and_is_told(
-    server, person, folder: Path, sent_back: int
+    server, person, birds: Path, sent_back: int
 ) -> None:
     with person() as page:
         annotate(page, server.url)
         click(page, *inside(0, 2, WIDTH))
         saved(page)
-        with Project.open(folder) as project:
+        with Project.open(birds) as project:
             boss = project.person("boss").id
             project.database.write(lambda c: c.execute(schema.lease.update().values(person_id=boss)) and None)
         page.keyboard.press("Control+Enter")
         page.keyboard.press("Control+Enter")
         page.get_by_text("Masklet 2 is held by boss now").wait_for()
         assert page.locator(".object").count() == 1
-        with Project.open(folder) as project:
+        with Project.open(birds) as project:
             assert masklets.prompts(project, sent_back) == []
             tasks.release(project, sent_back, "boss")
         page.get_by_role("button", name="Try again").click()
@@ -418,7 +407,7 @@ def test_a_task_that_somebody_else_took_stays_open_and_is_told(
 
 
 def test_work_of_somebody_else_is_opened_without_taking_their_task(
-    server, person, folder: Path, sent_back: int
+    server, person, birds: Path, sent_back: int
 ) -> None:
     with person() as page:
         annotate(page, server.url)
@@ -426,15 +415,15 @@ def test_work_of_somebody_else_is_opened_without_taking_their_task(
         saved(page)
         page.get_by_role("button", name="birds").click()  # leaving keeps the task
         page.get_by_label("Who are you").select_option("boss")
-        assert held(folder) == {2: "ann"}
+        assert held(birds) == {2: "ann"}
         page.get_by_role("button", name="Projects").click()
         page.get_by_role("button", name="walk: Object 2").first.click()
         page.get_by_text("This is ann's work, and you are boss.").wait_for()
         assert page.get_by_role("button", name="Submit").count() == 0
-        assert held(folder) == {2: "ann"}
+        assert held(birds) == {2: "ann"}
 
 
-def test_a_new_object_is_named_drawn_and_one_is_given_back(server, person, folder: Path) -> None:
+def test_a_new_object_is_named_drawn_and_one_is_given_back(server, person, birds: Path) -> None:
     with person() as page:
         open_project(page, server.url, "ann")
         page.get_by_role("button", name="New object on stills").click()
@@ -455,7 +444,7 @@ def test_a_new_object_is_named_drawn_and_one_is_given_back(server, person, folde
         tracked(page, FRAMES)
         page.get_by_role("button", name="Submit").click()
         page.locator(".notice", has_text="You handed in 1 masklet.").wait_for()
-    with Project.open(folder) as project:
+    with Project.open(birds) as project:
         (made,) = [one for one in masklets.find(project) if one.origin == "manual"]
         assert (made.category, made.status, made.number) == ("mug", "submitted", 2)
 

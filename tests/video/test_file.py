@@ -241,6 +241,9 @@ def test_a_step_back_costs_no_seek(film: Film, monkeypatch: pytest.MonkeyPatch) 
     assert starts == [19, 13]  # from the one before, which comes out on the way
     assert number_in(video[2].image) == 2  # long gone
     assert starts == [19, 13, 1]
+    video.rest()  # holds no frames, and goes on
+    assert number_in(video[2].image) == 2
+    assert starts == [19, 13, 1, 1]
 
 
 @pytest.mark.parametrize("degrees", [0, 90])

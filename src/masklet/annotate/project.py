@@ -216,6 +216,27 @@ class Project:
         )
         return tuple(Video(**row._mapping) for row in rows)
 
+    def remove_video(self, name: str, *, with_masklets: bool = False) -> int:
+        """Take a video out of the project; its file stays where it is. Returns how many masklets went too.
+
+        with_masklets   take its masklets too, with all that people did to them
+        raises          ProjectError when there is none of that name, or it has masklets that are to stay
+        """
+        video = self.video(name)
+        masklets = sa.select(sa.func.count()).where(schema.masklet.c.video_id == video.id)
+
+        def write(connection: Connection) -> int:
+            count = int(connection.execute(masklets).scalar_one())
+            if count and not with_masklets:
+                raise ProjectError(
+                    f"video {name} has {count} masklet{'s' * (count > 1)}; "
+                    "--with-masklets removes the work on them too"
+                )
+            connection.execute(sa.delete(schema.video).where(schema.video.c.id == video.id))
+            return count
+
+        return self.database.write(write)
+
     def hold_out(self, names: Iterable[str]) -> None:
         """Keep these videos for measuring, from now on."""
         table, chosen = schema.video, list(names)

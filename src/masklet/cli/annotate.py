@@ -51,6 +51,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("init", short_help="Make a project.")(init)
     group.command("person", short_help="Add somebody, or give them another role.")(person)
     group.command("import", short_help="Add videos, or annotations of other tools.")(import_)
+    group.command("remove", short_help="Take a video out of the project.")(remove)
     annotate_model.add_auto(group)
     group.command("status", short_help="Progress, people, quality.")(status)
     annotate_work.add_to(group)
@@ -183,6 +184,23 @@ def import_(
             typer.echo(f"{row['annotations']}: {made} in {counted(len(row['videos']), 'video')}")
             for line in row["left_out"]:
                 typer.echo(f"left out: {line}", err=True)
+
+
+def remove(
+    folder: Folder,
+    video: Annotated[str, typer.Argument(help="The video's name.", show_default=False)],
+    with_masklets: Annotated[
+        bool, typer.Option("--with-masklets", help="Its masklets too, with all that people did to them.")
+    ] = False,
+) -> None:
+    """`masklet annotate remove project/ a`
+
+    Take a video out of the project; its file stays where it is.
+    """
+    with opened(folder) as project:
+        gone = project.remove_video(video, with_masklets=with_masklets)
+    work = f", with {counted(gone, 'masklet')}" if gone else ""
+    typer.echo(f"{video} is removed{work}")
 
 
 def status(folder: Folder, as_json: Json = False) -> None:

@@ -83,7 +83,7 @@ def auto(
         damage: list[DamagedVideoError] = []
         for name in names:
 
-            def tell(what: str, done: int, total: int, name: str = name) -> None:
+            def tell(what: str, done: float, total: int, name: str = name) -> None:
                 show(done, total, f"{name}: {what}" if done < total else None)
 
             with progress_bar(name, "key frames/s") as show, stopping_gently(lambda: None) as interruption:

@@ -35,9 +35,9 @@ class RateColumn(ProgressColumn):
 
 
 class Show(Protocol):
-    """Call it with what is done, what there is in all, and what is being done now if that changes."""
+    """Call it with what is done (parts count), what there is in all, and what is being done now."""
 
-    def __call__(self, done: int, total: int, what: str | None = None) -> None: ...
+    def __call__(self, done: float, total: int, what: str | None = None) -> None: ...
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def progress_bar(description: str, unit: str = "fps") -> Iterator[Show]:
     with Progress(*columns, console=Console(stderr=True), speed_estimate_period=REMEMBERED_SECONDS) as bar:
         task = bar.add_task(description, total=None)
 
-        def show(done: int, total: int, what: str | None = None) -> None:
+        def show(done: float, total: int, what: str | None = None) -> None:
             bar.update(task, completed=done, total=total, description=what or description)
 
         yield show

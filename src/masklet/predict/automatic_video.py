@@ -13,21 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from masklet import rle
 from masklet.engine.protocol import Engine
 from masklet.errors import ConfigError, DamagedVideoError
 from masklet.predict.automatic import AutoMask, AutomaticOptions, cleaned_mask, segment_everything
 from masklet.predict.policy import TrackingPolicy
-from masklet.predict.session import VideoSession
+from masklet.predict.session import Progress, VideoSession
 from masklet.types import Mask
 from masklet.video.protocol import FrameSource
 
 SAMPLED = 16
 """Frames on which two masklets are compared: enough to tell one from two."""
 
-OnStep = Callable[[str, int, int], None]
-"""Called with what is done ("searching frame 30"), steps done, and steps in all."""
+OnStep = Callable[[str, float, int], None]
+"""Called with what is done ("searching frame 30"), key frames done, in parts too, and key frames in all."""
 
 GRIDS: dict[str, AutomaticOptions] = {
     "full": AutomaticOptions(points_per_side=32, crop_layers=2, crop_points=(16, 4)),
@@ -116,12 +117,19 @@ def segment_video(
     options = options or VideoAutomaticOptions()
     keys = key_frames(len(source), options.interval)
     masklets: list[AutoMasklet] = []
+
+    def half(what: str, before: float, done: int, steps: int) -> None:
+        """Searching and following are half a key frame's work each."""
+        on_step(what, before + 0.5 * done / max(steps, 1), len(keys))
+
+    def searching(key: int, number: int, done: int, clicks: int) -> None:
+        half(f"searching frame {key}", number, done, clicks)
+        _stop(stopped)
+
     for number, key in enumerate(keys):
-        on_step(f"searching frame {key}", number, len(keys))
+        search = partial(searching, key, number)
         try:
-            finds = segment_everything(
-                engine, source[key].image, options.picture, on_step=lambda *_: _stop(stopped)
-            )
+            finds = segment_everything(engine, source[key].image, options.picture, on_step=search)
         except _Stopped:
             break
         except DamagedVideoError as error:
@@ -130,8 +138,8 @@ def segment_video(
         new = _new(finds, [m.masks[key] for m in masklets if key in m.masks], options)
         if not new:
             continue
-        on_step(f"following {len(new)} objects from frame {key}", number, len(keys))
-        followed = _followed(engine, source, key, new, options, stopped, on_damage)
+        follow = partial(half, f"following {len(new)} objects from frame {key}", number + 0.5)
+        followed = _followed(engine, source, key, new, options, follow, stopped, on_damage)
         masklets = _merged([*masklets, *followed], options.same)
     on_step("done", len(keys), len(keys))
     least = 1 if stopped() else min(options.least_frames, len(source))
@@ -175,6 +183,7 @@ def _followed(
     key: int,
     finds: Sequence[AutoMask],
     options: VideoAutomaticOptions,
+    on_step: Progress,
     stopped: Callable[[], bool],
     on_damage: Callable[[DamagedVideoError], None] | None,
 ) -> Iterator[AutoMasklet]:
@@ -185,10 +194,17 @@ def _followed(
     iou: list[dict[int, float]] = [{} for _ in finds]
     occlusion: list[dict[int, float]] = [{} for _ in finds]
     with VideoSession(source, engine, policy) as session:
+
+        def step(done: int, total: int) -> None:
+            on_step(done, total)
+            if stopped():
+                session.cancel()
+
+        on_step(0, 1)
         for number, find in enumerate(finds, 1):
             session.prompt(key, number, mask=find.mask)
         try:
-            for _ in session.propagate(on_step=lambda *_: _cancel(session, stopped)):
+            for _ in session.propagate(on_step=step):
                 pass
         except DamagedVideoError as error:
             _tell(error, on_damage)
@@ -205,11 +221,6 @@ def _followed(
         # On its key frame the object is as sure as the search was: a mask prompt has no opinion.
         iou[place][key] = find.iou
         yield AutoMasklet(masks[place], iou[place], occlusion[place], find, key)
-
-
-def _cancel(session: VideoSession, stopped: Callable[[], bool]) -> None:
-    if stopped():
-        session.cancel()
 
 
 def _merged(masklets: Sequence[AutoMasklet], limit: float) -> list[AutoMasklet]:

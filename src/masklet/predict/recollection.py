@@ -39,9 +39,13 @@ class Recollection:
         # (lineage, reverse) → the bank of the last sweep that way; with one sweep only (lineage, False).
         self._banks: dict[tuple[int, bool], MemoryBank] = {}
 
+    def forget_frames(self) -> None:
+        """Drop the encoded frames: most of what is held, and soon made again."""
+        self._features.clear()
+
     def forget(self) -> None:
         """Drop everything."""
-        self._features.clear()
+        self.forget_frames()
         self._memories.clear()
         self._banks.clear()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,15 @@ class VideoSession:
         """What `prompt` would answer, with nothing kept."""
         _, prompted = self._answer(frame, object_id, given, None, replace)
         return preview_of(frame, object_id, prompted)
+
+    @contextmanager
+    def unkept(self) -> Iterator[None]:
+        """Prompts that are given inside are forgotten after, as if they had never been; undo is untouched."""
+        before = self._history
+        try:
+            yield
+        finally:
+            self._history = before
 
     def choose(self, frame: int, object_id: int, candidate: int) -> Preview:
         """Take another of the candidates that a click gave."""
@@ -342,6 +351,10 @@ class VideoSession:
         numbers = [n for known in saved.log.objects.values() for n in (known.lineage, known.version)]
         session._serial = max(numbers, default=0)
         return session
+
+    def rest(self) -> None:
+        """Free the encoded frames, which are kept for the next click on them and can be made again."""
+        self._recollection.forget_frames()
 
     def close(self) -> None:
         """Free everything; a running propagation ends. Closing twice is fine."""

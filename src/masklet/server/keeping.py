@@ -6,9 +6,9 @@ made again from the log, so it gets a checkpoint of its own before it is answere
 
 from __future__ import annotations
 
-import io
 import json
 import logging
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -133,7 +133,7 @@ def to_file(workspace: Workspace, path: Path) -> None:
 
 
 def from_file(
-    data: bytes, folder: Path, video: FrameSource, model: Segmenter, most_bytes: int
+    carried: Path, folder: Path, video: FrameSource, model: Segmenter, most_bytes: int
 ) -> Mapping[str, Any]:
     """Unpack a carried file into a session's folder; returns the checkpoint to note.
 
@@ -142,10 +142,11 @@ def from_file(
     folder.mkdir(parents=True, exist_ok=True)
     work = folder / "work-0-0.npz"
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(carried) as archive:
             _check_unpacked(archive, most_bytes)
             objects = from_json(json.loads(archive.read(OBJECTS)))
-            work.write_bytes(archive.read(WORK))
+            with archive.open(WORK) as packed, work.open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked)
         with zipfile.ZipFile(work) as arrays:
             _check_unpacked(arrays, most_bytes)
         with _without_path(work):

@@ -162,13 +162,13 @@ class Library:
         record = self._records.video(video_id)
         self._recent.forget(video_id)
         self._records.drop_video(video_id)
-        if record.gallery is None:
+        if record.uploaded:
             Path(record.file).unlink(missing_ok=True)
 
 
 def video_json(record: VideoRecord) -> dict[str, Any]:
     values = asdict(record)
-    return {"id": values["id"], **record.facts, "created": values["created"]}
+    return {"id": values["id"], **record.facts, "uploaded": record.uploaded, "created": values["created"]}
 
 
 def used_bytes(folder: Path) -> int:

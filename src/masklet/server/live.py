@@ -20,9 +20,9 @@ from masklet.server.records import Records, SittingRecord, VideoRecord
 from masklet.server.runs import RunRequest, TrackingRun
 from masklet.server.scheduler import Lane
 from masklet.server.settings import Settings
+from masklet.server.shared_frames import SharedFrames
 from masklet.server.workspace import Change, Outcome, Workspace
 from masklet.types import Mask
-from masklet.video.protocol import FrameSource
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class LiveSession:
         self.run: TrackingRun | None = None
         self.used = time.monotonic()
         self.admitted = False  # whether it counts as one in memory
+        self.is_awake = False  # whether it was used since it was put to rest
         self.exports = 0  # going on
         self.sitting = records.sitting(session_id)
         self._settings = settings
@@ -64,7 +65,7 @@ class LiveSession:
         self._library = library
         self._keeper = Keeper(records, session_id, self.folder, settings.limits.objects)
         self._workspace: Workspace | None = None
-        self._source: FrameSource | None = None
+        self._source: SharedFrames | None = None
         self._runs = 0
         self._told = self._saved = 0.0
 
@@ -109,6 +110,10 @@ class LiveSession:
         """The workspace, for what may be read from any thread (`masks`)."""
         return self.ask(lambda workspace: workspace)
 
+    def rest(self) -> Future[None]:
+        """Free what only makes the next answer quicker; the session stays in memory."""
+        return self.lane.ask(lambda _: self._rest(), most=self._settings.limits.questions + 1)
+
     def unload(self) -> Future[None]:
         """Save it and free its memory, unless somebody came back in the meantime."""
         return self.lane.ask(lambda _: self._unload(), most=self._settings.limits.questions + 1)
@@ -133,6 +138,7 @@ class LiveSession:
     # ── in the lane's thread ─────────────────────────────────────────────────────────────────────
 
     def _opened(self, model: Segmenter) -> Workspace:
+        self.is_awake = True
         if self._workspace is None:
             source = self._library.shared(self.video)
             try:
@@ -238,6 +244,12 @@ class LiveSession:
                 self._drop()
         if self._workspace is None:
             self.admitted = False
+
+    def _rest(self) -> None:
+        self.is_awake = False
+        if self._workspace is not None and self._source is not None:
+            self._workspace.session.rest()
+            self._source.rest()
 
     def _drop(self) -> None:
         self.lane.stop()

@@ -87,6 +87,11 @@ class VideoRecord:
     facts: Mapping[str, Any]
     created: str
 
+    @property
+    def uploaded(self) -> bool:
+        """Whether its file is the store's own; one of the gallery or of a project stays where it is."""
+        return self.gallery is None
+
 
 @dataclass(frozen=True)
 class SessionRecord:

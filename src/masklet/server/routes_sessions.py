@@ -27,6 +27,7 @@ from masklet.server.keeping import to_file
 from masklet.server.objects import next_id
 from masklet.server.problems import Refusal
 from masklet.server.reaching import Live, TheStudio, answer, changed
+from masklet.server.receiving import stored
 from masklet.server.websocket import serve_session
 from masklet.server.workspace import Workspace
 
@@ -75,8 +76,12 @@ def list_sessions(studio: TheStudio, video: str | None = None) -> dict[str, Any]
 @router.post("/restore", status_code=201, openapi_extra=RAW)
 async def restore(request: Request, studio: TheStudio, video: str, name: str | None = None) -> dict[str, Any]:
     """A new session from a file that `GET …/file` gave."""
-    data = await _body(request, studio.settings.limits.upload_bytes)
-    session_id = await asyncio.to_thread(studio.restore, data, video, name)
+    carried = studio.carried("restored")
+    try:
+        await stored(request, carried, studio.settings.limits.upload_bytes)
+        session_id = await asyncio.to_thread(studio.restore, carried, video, name)
+    finally:
+        carried.unlink(missing_ok=True)
     live = await asyncio.to_thread(studio.live, session_id)
     return await answer(live.state())
 
@@ -95,8 +100,9 @@ async def rename(body: Rename, live: Live, studio: TheStudio) -> dict[str, Any]:
 
 
 @router.delete("/{session_id}", status_code=204)
-async def delete(session_id: str, studio: TheStudio) -> None:
-    await asyncio.to_thread(studio.delete_session, session_id)
+async def delete(session_id: str, studio: TheStudio, upload: bool = False) -> None:
+    """Delete a session; with `upload` its video too, if that was uploaded and no other session needs it."""
+    await asyncio.to_thread(studio.delete_session, session_id, with_upload=upload)
 
 
 @router.get("/{session_id}/file", response_class=FileResponse)

@@ -30,6 +30,7 @@ from masklet.server.live import preview_json
 from masklet.server.masks_json import rle_of
 from masklet.server.problems import described
 from masklet.server.reaching import TheStudio, answer
+from masklet.server.receiving import stored
 from masklet.server.runs import TrackingRun
 from masklet.server.studio import Studio
 from masklet.server.websocket import CLOSE_CODES, serve_session
@@ -85,7 +86,7 @@ async def _job(request: Request, studio: Studio, folder: Path) -> _Job:
     most = studio.settings.limits.upload_bytes
     if content_type.startswith(("image/", "video/")):
         body = _parsed(request.headers.get(ATTRIBUTES, "{}"))
-        await _stream_to(request, file, most)
+        await stored(request, file, most)
     else:
         body = _parsed(await _text(request))
         uri = body.image or body.video
@@ -181,16 +182,6 @@ def _parsed(text: str) -> Invocation:
 
 async def _text(request: Request) -> str:
     return (await request.body()).decode("utf-8", "replace")
-
-
-async def _stream_to(request: Request, file: Path, most: int) -> None:
-    total = 0
-    with file.open("wb") as opened:
-        async for chunk in request.stream():
-            total += len(chunk)
-            if total > most:
-                raise ConfigError(f"the body is larger than the {most} bytes this server takes")
-            await asyncio.to_thread(opened.write, chunk)
 
 
 @router.websocket(STREAM)

@@ -29,6 +29,9 @@ from masklet.server.settings import Settings
 
 log = logging.getLogger(__name__)
 
+REST_S = 60.0
+"""Seconds without use after which a session frees what only makes its next answer quicker."""
+
 DRAIN_S = 20.0
 """How long to wait for sessions to be saved before going; SageMaker kills after 30 s."""
 
@@ -84,7 +87,7 @@ class Studio:
         self.records.add_session(session_id, video_id, called, self.settings.limits.sessions)
         return session_id
 
-    def restore(self, data: bytes, video_id: str, name: str | None) -> str:
+    def restore(self, carried: Path, video_id: str, name: str | None) -> str:
         """A new session from work that was carried here in a file."""
         model = self.model()
         session_id = self.new_session(video_id, name)
@@ -92,7 +95,7 @@ class Studio:
         try:
             source = self.library.open(self.records.video(video_id))
             with contextlib.closing(source):
-                checkpoint = from_file(data, folder, source, model, self.settings.limits.upload_bytes)
+                checkpoint = from_file(carried, folder, source, model, self.settings.limits.upload_bytes)
             self.records.checkpoint(session_id, checkpoint, {"objects": len(checkpoint["objects"])})
         except BaseException:
             self.records.drop_session(session_id)
@@ -135,16 +138,22 @@ class Studio:
         idle[0].unload()
 
     def sweep(self) -> None:
-        """Let idle sessions leave memory; called every few seconds."""
+        """Let sessions that nobody uses rest, and idle ones leave memory; called every few seconds."""
         now = time.monotonic()
         with self._lock:
             for live in self._live.values():
-                if live.admitted and live.is_idle and now - live.used > self.settings.limits.idle_s:
+                unused = now - live.used
+                if live.admitted and live.is_idle and unused > self.settings.limits.idle_s:
                     live.unload()
+                elif live.is_awake and unused > REST_S:
+                    live.rest()
 
-    def delete_session(self, session_id: str) -> None:
-        """Delete a session and all its files."""
-        self.records.session(session_id)
+    def delete_session(self, session_id: str, *, with_upload: bool = False) -> None:
+        """Delete a session and all its files.
+
+        with_upload   delete its video too, if it was uploaded and no other session needs it
+        """
+        video_id = self.records.session(session_id).video
         with self._lock:
             live = self._live.pop(session_id, None)
         if live is not None:
@@ -155,6 +164,8 @@ class Studio:
             self.scheduler.give_back(live.lane)
         self.records.drop_session(session_id)
         shutil.rmtree(self.settings.store / "sessions" / session_id, ignore_errors=True)
+        if with_upload and self.records.video(video_id).uploaded and not self.records.sessions(video_id):
+            self.delete_video(video_id)
 
     def delete_video(self, video_id: str) -> None:
         """Delete a video and its sessions."""
@@ -168,11 +179,11 @@ class Studio:
     def live_sessions(self) -> list[LiveSession]:
         return list(self._live.values())
 
-    def carried(self, session_id: str) -> Path:
-        """A new path for a file that is made to be fetched once."""
+    def carried(self, name: str) -> Path:
+        """A new path for work in a file that is made to be fetched, or read, once."""
         folder = self.settings.store / "carried"
         folder.mkdir(exist_ok=True)
-        return folder / f"{session_id}-{secrets.token_hex(4)}.masklet"
+        return folder / f"{name}-{secrets.token_hex(4)}.masklet"
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────
 

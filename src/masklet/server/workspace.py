@@ -135,9 +135,10 @@ class Workspace:
 
     def preview(self, change: Change) -> Preview:
         """What a prompt would give; nothing is kept."""
-        return self.session.preview(
-            change["frame"], change["object"], self._prompt_of(change), replace=change["replace"]
-        )
+        given = self._prompt_of(change)
+        with self.session.unkept():
+            self._build_on(change, given)
+            return self.session.preview(change["frame"], change["object"], given, replace=change["replace"])
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────
 
@@ -179,9 +180,7 @@ class Workspace:
         if given.mask is not None and given.mask.is_empty:
             preview = self.session.pin(change["frame"], change["object"], given.mask)
         else:
-            if self.beginning is not None and given.mask is None and not change.get("replace", False):
-                stored = self.beginning.below.get(change["frame"])
-                self._made += build_on(self.session, change["object"], change["frame"], stored)
+            self._made += self._build_on(change, given)
             preview = self.session.prompt(
                 change["frame"],
                 change["object"],
@@ -193,6 +192,13 @@ class Workspace:
             )
         self._made += 1
         return preview
+
+    def _build_on(self, change: Change, given: Prompt) -> bool:
+        """Take up the mask of an earlier round that is corrected; returns whether there was one."""
+        if self.beginning is None or given.mask is not None or change.get("replace", False):
+            return False
+        stored = self.beginning.below.get(change["frame"])
+        return build_on(self.session, change["object"], change["frame"], stored)
 
     def _prompt_of(self, change: Change) -> Prompt:
         return prompt_of(change, self.session.source.width, self.session.source.height)

@@ -136,6 +136,11 @@ class VideoFile:
         wanted = check_range(start, stop, step, len(self))
         return self._read_forward(wanted) if step > 0 else self._read_backward(wanted)
 
+    def rest(self) -> None:
+        """Free what is kept for the next frame by index: the decoder, and frames just decoded."""
+        with self._lock:
+            self._drop_cursor()
+
     def close(self) -> None:
         """Let go of the file; frames already given stay valid."""
         with self._lock:

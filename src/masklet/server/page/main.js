@@ -35,7 +35,7 @@ import { mountTips } from "./ui/tips.js";
 
 const store = createStore({
   phase: "starting", info: null, problem: null, opening: null, sessions: null, gallery: null,
-  video: null, session: null, times: null, frame: 0, showing: null, frameProblem: null, playing: false,
+  video: null, session: null, times: null, frame: 0, showing: null, frameProblem: null, playing: false, moving: false,
   tool: "add", brush: 24, selected: null, hover: null, wanted: false, candidates: null, pending: [], dragged: null,
   cross: null, box: null, connected: true, waiting: 0, lost: false, run: null, follow: false, trackedFrom: null,
   view: null, fits: true, look: loadLook(), effects: noEffects, result: false, history: noHistory, tab: "objects",
@@ -43,7 +43,7 @@ const store = createStore({
   doubts: new Map(), mark: { start: null, stop: null }, exports: [], theme: "dark",
 });
 
-const app = { store, act: {}, book: null, frames: null, tool: null, spaceHeld: false, redraw() {}, running: () => app.act.isGoing() };
+const app = { store, act: {}, book: null, frames: null, tool: null, spaceHeld: false, spaceUsed: false, redraw() {}, running: () => app.act.isGoing() };
 
 Object.assign(app.act, saying(app));
 app.outbox = createOutbox({

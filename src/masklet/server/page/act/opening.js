@@ -45,6 +45,7 @@ export function opening(app) {
     app.book.on((frame) => {
       app.sync.findDoubts();
       app.redrawLanes?.();
+      if (store.state.run?.state !== "running") app.redrawThumbnails?.();
       // Masks of a frame that is not on the stage change nothing there; each drawing costs a slow machine dearly.
       if (frame === null || frame === store.state.frame || frame === store.state.showing) app.redraw();
     });
@@ -87,7 +88,8 @@ export function opening(app) {
       run: (run) => app.act.onRun(run),
       export(job) {
         const others = store.state.exports.filter((one) => one.id !== job.id);
-        store.set({ exports: [job, ...others].sort((a, b) => Number(b.id) - Number(a.id) || 0) });
+        const here = job.state === "cancelled" ? [] : [job]; // whoever cancels it wants to see no more of it
+        store.set({ exports: [...here, ...others].sort((a, b) => Number(b.id) - Number(a.id) || 0) });
       },
       gone(reason) {
         if (app.act.isHandedIn(sid)) return; // what comes next is on its way
@@ -114,6 +116,7 @@ export function opening(app) {
     app.act.leaveProject();
     history.replaceState(null, "", location.pathname);
     document.title = "masklet";
+    document.getElementById("home").scrollTop = 0;
     store.set({ phase: "home", problem: null });
     try {
       const [{ sessions }, { videos }, { items }, { projects }] = await Promise.all([api.sessions(), api.videos(), api.gallery(), api.projects()]);

@@ -6,7 +6,8 @@ import { rung } from "../stage/frames.js";
 const AHEAD = 14; // frames fetched ahead of the playhead
 const BEHIND = 8; // tracked frames that may wait to be shown before some are left out
 const COMING = 4; // of these, how many have their pictures on the way
-const SOFT = 0.8; // of the height that would be sharp, for pictures that pass by
+const SOFT = 0.8; // of the height that would be sharp, for pictures that pass by when playing
+const SOFTER = 0.7; // and when tracking, which needs the machine itself
 const SEEN = 30; // pictures a second that are asked for at most: played faster, some are left out
 const PATIENCE = 250; // milliseconds the clock runs on without a picture before it waits
 
@@ -43,12 +44,11 @@ export function playing(app) {
 
   /** Ask for the pictures that are needed now and soon. */
   function wish() {
-    const { video, view, frame, playing: isPlaying, follow, run } = store.state;
+    const { video, view, frame, playing: isPlaying, moving } = store.state;
     if (!video || !view || !app.frames) return;
     const shown = video.height * view.scale * devicePixelRatio;
     const full = rung(video, shown);
-    const moving = isPlaying || (follow && run?.state === "running");
-    const small = rung(video, Math.min(720, moving ? SOFT * shown : shown));
+    const small = rung(video, Math.min(720, isPlaying ? SOFT * shown : moving ? SOFTER * shown : shown));
     const list = [{ frame, height: small }];
     if (moving && !isPlaying) {
       const coming = trail.length ? trail : [frame + way];
@@ -158,7 +158,11 @@ export function playing(app) {
     sound.play().catch(() => (sound = null)); // A sound this browser cannot play: silence is no failure.
   }
 
-  store.watch(["frame", "view", "video", "playing", "follow"], wish);
+  // Pictures pass by when playing and when tracking is followed: not while it is paused.
+  store.watch(["playing", "follow", "run"], ({ playing: isPlaying, follow: wanted, run }) => {
+    store.set({ moving: isPlaying || (wanted && run?.state === "running") });
+  });
+  store.watch(["frame", "view", "video", "moving"], wish);
   store.watch(["frame", "session", "playing"], () => app.sync?.ensure());
 
   return {

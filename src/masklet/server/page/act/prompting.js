@@ -45,17 +45,12 @@ export function prompting(app) {
   }
 
   function offer(preview) {
-    const choice = preview && preview.candidates.length > 1;
-    store.set({
-      candidates: choice
-        ? {
-            object: preview.object,
-            frame: preview.frame,
-            chosen: preview.chosen,
-            list: preview.candidates.map((one) => ({ iou: one.iou, record: recordOf(preview, one.mask) })),
-          }
-        : null,
-    });
+    if (!preview || preview.candidates.length < 2) return store.set({ candidates: null });
+    const list = preview.candidates
+      .map((one, candidate) => ({ candidate, iou: one.iou, record: recordOf(preview, one.mask) }))
+      .sort((a, b) => a.record.area - b.record.area);
+    const chosen = list.findIndex((one) => one.candidate === preview.chosen);
+    store.set({ candidates: { object: preview.object, frame: preview.frame, chosen, list } });
   }
 
   const promptOf = (session, object, frame) => session.prompts.find((one) => one.object === object && one.frame === frame);
@@ -137,13 +132,14 @@ export function prompting(app) {
     removeClick({ object, place }) {
       changeClicks(object, (clicks) => clicks.filter((_, n) => n !== place));
     },
-    async choose(candidate) {
+    /** Take the candidate at a place of the choice, whose smallest comes first. */
+    async choose(place) {
       const { candidates } = store.state;
-      if (!candidates || candidate >= candidates.list.length) return;
+      if (!candidates || place >= candidates.list.length) return;
       const { object, frame } = candidates;
-      store.set({ candidates: { ...candidates, chosen: candidate } });
-      const shown = candidates.list[candidate].record;
-      app.book.put({ frame, records: [shown] }, { whole: false });
+      store.set({ candidates: { ...candidates, chosen: place } });
+      const { candidate, record } = candidates.list[place];
+      app.book.put({ frame, records: [record] }, { whole: false });
       const id = sid();
       const answer = await app.outbox.add(() => api.choose(id, { object, frame, candidate }), { what: "choice" });
       if (answer) app.sync.adopt(answer.session, { known: [frame] });

@@ -50,7 +50,8 @@ export const videoFile = (vid) => `/api/videos/${vid}/file`;
 export const createSession = (video, name) => ask("POST", "/api/sessions", { json: { video, name } });
 export const session = (sid) => ask("GET", at(sid));
 export const renameSession = (sid, name) => ask("PATCH", at(sid), { json: { name } });
-export const deleteSession = (sid) => ask("DELETE", at(sid));
+/** Delete work; an uploaded video goes with the last work on it, or nothing would lead to it any more. */
+export const deleteSession = (sid) => ask("DELETE", `${at(sid)}?upload=true`);
 export const workFile = (sid) => `${at(sid)}/file`;
 export const restore = (video, file, name) => ask("POST", `/api/sessions/restore${query({ video, name })}`, { body: file });
 

@@ -1,4 +1,4 @@
-// The session's socket: it reconnects by itself, and each frame of masks is acknowledged when taken.
+// The session's socket: it reconnects by itself, and frames of masks are acknowledged when taken.
 
 import { stream as address } from "./api.js";
 import { readMessage } from "../core/message.js";
@@ -6,6 +6,8 @@ import { readMessage } from "../core/message.js";
 const FIRST_WAIT = 400;
 const LONGEST_WAIT = 6000;
 const HEARTBEAT = 15000;
+const WINDOW = 16; // masks that may be under way
+const ACKNOWLEDGED = 4; // of them, by one answer
 
 /**
  * Open a stream. `on` has: state(connected), session(session), masks(message), run(run), export(job),
@@ -21,7 +23,7 @@ export function openStream(sid, on) {
 
   function connect() {
     clearTimeout(timer);
-    socket = new WebSocket(address(sid, 16));
+    socket = new WebSocket(address(sid, WINDOW));
     socket.binaryType = "arraybuffer";
     socket.onmessage = receive;
     socket.onclose = (event) => lost(event.code);
@@ -32,7 +34,8 @@ export function openStream(sid, on) {
     if (typeof data !== "string") {
       const message = readMessage(new DataView(data));
       on.masks(message);
-      socket.send(JSON.stringify({ type: "ack", sequence: message.sequence }));
+      // One for several: each costs both sides, and the server waits for none before its window is full.
+      if (message.sequence % ACKNOWLEDGED === 0) socket.send(JSON.stringify({ type: "ack", sequence: message.sequence }));
       return;
     }
     const told = JSON.parse(data);

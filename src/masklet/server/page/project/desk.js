@@ -23,7 +23,7 @@ export const LOOKS = {
 };
 
 export const nothingOpen = {
-  video: null, session: null, times: null, frame: 0, showing: null, frameProblem: null, playing: false,
+  video: null, session: null, times: null, frame: 0, showing: null, frameProblem: null, playing: false, moving: false,
   doubts: new Map(), candidates: null, selected: null,
 };
 

@@ -32,8 +32,8 @@ function picture(desk) {
     requestAnimationFrame(() => {
       planned = false;
       pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-      if (desk.frames) paint(desk, pen, ...size());
-      else pen.clearRect(0, 0, ...size());
+      pen.clearRect(0, 0, ...size());
+      if (desk.frames) paint(desk, pen);
     });
   };
   desk.fit = () => {
@@ -46,7 +46,7 @@ function picture(desk) {
     desk.fit();
     desk.redraw();
   }).observe(canvas);
-  desk.store.watch(["video", "view", "frame", "session", "showing", "look", "result", "playing"], desk.redraw);
+  desk.store.watch(["video", "view", "frame", "session", "showing", "look", "result", "moving"], desk.redraw);
   return canvas;
 }
 

@@ -16,9 +16,8 @@ export function shapesOn(app, frame) {
     .sort((a, b) => a.object.id - b.object.id);
 }
 
-export function paint(app, pen, width, height) {
-  const { video, view, frame, showing, result, playing, follow } = app.store.state;
-  pen.clearRect(0, 0, width, height);
+export function paint(app, pen) {
+  const { video, view, frame, showing, result, moving } = app.store.state;
   if (!video || !view) return;
   // While a frame is on its way the one before it stays, with its own masks.
   const drawn = app.frames.has(frame) || showing === null ? frame : showing;
@@ -28,7 +27,7 @@ export function paint(app, pen, width, height) {
   pen.translate(view.x, view.y);
   pen.scale(view.scale, view.scale);
   pen.imageSmoothingEnabled = view.scale < 4;
-  pen.imageSmoothingQuality = playing || follow ? "low" : "high"; // the eye looks closely only at what stands still
+  pen.imageSmoothingQuality = moving ? "low" : "high"; // the eye looks closely only at what stands still
   if (!image) paintBlank(pen, video);
   else if (result) paintEffects(app, pen, image, video, shapes);
   else {
@@ -74,7 +73,7 @@ function checks(pen) {
 }
 
 function paintMasks(app, pen, shapes, view) {
-  const { look, selected } = app.store.state;
+  const { look, selected, moving } = app.store.state;
   for (const { object, path } of shapes) {
     if (app.tool?.replaces?.(object.id)) continue;
     const chosen = object.id === selected;
@@ -84,7 +83,8 @@ function paintMasks(app, pen, shapes, view) {
     pen.globalAlpha = 1;
     if (!look.outline) continue;
     pen.lineJoin = "round";
-    if (chosen) line(pen, path, "rgb(255 255 255 / .9)", 4 / view.scale);
+    // An outline is the dearest thing to draw: the light one around it is for what stands still.
+    if (chosen && !moving) line(pen, path, "rgb(255 255 255 / .9)", 4 / view.scale);
     line(pen, path, object.colour, (chosen ? 2.2 : 1.6) / view.scale);
   }
 }

@@ -9,12 +9,14 @@ const LONG = 550; // milliseconds of a long press, which takes away
 
 export function mountStage(app) {
   const canvas = document.getElementById("stage");
-  const pen = canvas.getContext("2d");
+  // Opaque: blending it with what lies below would cost a machine without a graphics card a tenth of each drawing.
+  const pen = canvas.getContext("2d", { alpha: false });
   const tools = createTools(app);
   const fingers = new Map();
   let planned = false;
   let press = null;
   let pinch = null;
+  let ground = { theme: null, colour: null };
   const size = () => [canvas.clientWidth, canvas.clientHeight];
 
   app.redraw = () => {
@@ -24,10 +26,19 @@ export function mountStage(app) {
       planned = false;
       const ratio = devicePixelRatio;
       pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-      paint(app, pen, ...size());
+      pen.fillStyle = groundColour();
+      pen.fillRect(0, 0, ...size());
+      paint(app, pen);
       app.lanesToo?.();
     });
   };
+
+  /** What lies around the picture; asked of the style once a theme. */
+  function groundColour() {
+    const { theme } = app.store.state;
+    if (ground.theme !== theme) ground = { theme, colour: getComputedStyle(canvas).getPropertyValue("--ground") };
+    return ground.colour;
+  }
 
   function setView(view) {
     app.store.set({ view: held(view, app.store.state.video, ...size()), fits: false });
@@ -67,9 +78,10 @@ export function mountStage(app) {
   const pans = (event) => event.button === 1 || app.store.state.tool === "hand" || app.spaceHeld;
 
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  // The picture takes the focus by Tab only: then arrows move its cross-hair, else they step frames.
+  canvas.addEventListener("mousedown", (event) => event.preventDefault());
   canvas.addEventListener("pointerdown", (event) => {
     if (!app.store.state.view) return;
-    // The picture takes the focus by Tab only: then arrows move its cross-hair, else they step frames.
     document.activeElement?.blur?.();
     app.store.set({ cross: null, hover: null });
     fingers.set(event.pointerId, spot(event));
@@ -77,6 +89,7 @@ export function mountStage(app) {
     if (fingers.size === 2) return startPinch();
     if (fingers.size > 2) return;
     const at = point(event);
+    if (app.spaceHeld) app.spaceUsed = true;
     press = { id: event.pointerId, start: spot(event), last: spot(event), moved: false, pans: pans(event), button: event.button, time: event.timeStamp };
     if (!press.pans && !isOver(at) && app.store.state.tool !== "box") press.pans = true;
     if (!press.pans && app.tool?.down?.(at, event) === false) press = null;
@@ -157,7 +170,7 @@ export function mountStage(app) {
     canvas.style.cursor = tool === "hand" ? "grab" : app.tool.ring ? "none" : "crosshair";
   });
   app.store.watch(
-    ["video", "view", "frame", "session", "selected", "look", "effects", "result", "hover", "pending", "dragged", "cross", "theme", "brush", "showing", "playing", "follow"],
+    ["video", "view", "frame", "session", "selected", "look", "effects", "result", "hover", "pending", "dragged", "cross", "theme", "brush", "showing", "moving"],
     app.redraw,
   );
 }

@@ -12,16 +12,15 @@ export function mountCandidates(app) {
       strip.hidden = true;
       return strip.replaceChildren();
     }
-    const order = candidates.list.map((_, place) => place).sort((a, b) => candidates.list[a].record.area - candidates.list[b].record.area);
     const names = ["Smallest", "Middle", "Largest"];
     const focus = strip.contains(document.activeElement);
     strip.replaceChildren(
       ...candidates.list.map((one, place) => {
         const button = h(
           "button",
-          { type: "button", role: "radio", "aria-checked": place === candidates.chosen, "aria-label": `${names[order.indexOf(place)]} candidate, score ${percent(one.iou)}`, onclick: () => act.choose(place) },
+          { type: "button", role: "radio", "aria-checked": place === candidates.chosen, "aria-label": `${names[place]} candidate, score ${percent(one.iou)}`, onclick: () => act.choose(place) },
           picture(app, candidates, one.record),
-          h("span", {}, names[order.indexOf(place)], h("kbd", {}, String(place + 1))),
+          h("span", {}, names[place], h("kbd", {}, String(place + 1))),
         );
         return button;
       }),

@@ -78,14 +78,16 @@ async function send(app, { format, cutout, objects, range, sound }) {
 const plain = ({ object, background, objects }) => [object, background, ...Object.values(objects)].every((effect) => effect.kind === "none");
 
 function jobRow(app, job) {
+  const title = job.name ?? FORMATS.find(([format]) => format === job.format)[1];
   const drop = () => api.dropExport(job.id).then(() => app.store.set({ exports: app.store.state.exports.filter((one) => one.id !== job.id) }), app.act.complain);
-  const remove = h("button", { type: "button", class: "button small only quiet", "aria-label": `Remove ${job.name}`, onclick: drop }, icon("close"));
-  const name = h("span", { class: "what" }, job.name);
+  const remove = h("button", { type: "button", class: "button small only quiet", "aria-label": `Remove ${title}`, onclick: drop }, icon("close"));
+  const name = h("span", { class: "what" }, title);
   if (job.state === "done") {
     const link = h("a", { class: "button small", href: api.exportFile(job.id), download: job.name }, icon("import"), `Download${job.bytes ? ` · ${bytes(job.bytes)}` : ""}`);
     return h("li", { class: "job", data: { state: job.state } }, name, link, remove);
   }
   if (job.state === "failed") return h("li", { class: "job", data: { state: job.state } }, h("span", { class: "what bad" }, job.message ?? "It failed."), remove);
-  const bar = h("i", { style: `width: ${job.total ? (job.done / job.total) * 100 : 0}%` });
-  return h("li", { class: "job", data: { state: job.state } }, name, h("div", { class: "progress", role: "progressbar", "aria-label": job.name, "aria-valuenow": Math.round(job.total ? (job.done / job.total) * 100 : 0) }, bar), remove);
+  const part = Math.round(job.total ? (job.done / job.total) * 100 : 0);
+  const progress = h("div", { class: "progress", role: "progressbar", "aria-label": title, "aria-valuenow": part }, h("i", { style: `width: ${part}%` }));
+  return h("li", { class: "job", data: { state: job.state } }, name, progress, h("span", { class: "part" }, job.state === "queued" ? "Waiting" : `${part}%`), remove);
 }

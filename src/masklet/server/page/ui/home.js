@@ -3,6 +3,7 @@
 import { frameAddress, galleryPicture } from "../net/api.js";
 import { ago, bytes, count } from "../core/words.js";
 import { projectCards } from "../project/cards.js";
+import { confirmed } from "./dialog.js";
 import { h, icon } from "./dom.js";
 
 export function mountHome(app) {
@@ -47,9 +48,15 @@ function opener({ act }, { opening, problem, info }) {
 
 function work({ act }, { sessions }) {
   if (!sessions?.length) return null;
+  const forget = async (one) => {
+    const last = one.video.uploaded && sessions.filter((other) => other.video.id === one.video.id).length === 1;
+    const text = `Its objects and masks are deleted${last ? `, and with them the uploaded ${one.video.kind}` : ""}. This cannot be undone.`;
+    if (await confirmed(`Delete “${one.name}”?`, text, "Delete")) act.forget(one.id);
+  };
   const cards = sessions.slice(0, 24).map((one) => {
     const { video } = one;
-    const share = video.frames > 1 && one.frames_covered ? ` · ${Math.round((one.frames_covered / video.frames) * 100)}% tracked` : "";
+    const part = Math.round((one.frames_covered / video.frames) * 100);
+    const share = video.frames > 1 && part ? ` · ${part}% tracked` : "";
     return h(
       "li",
       { class: "card" },
@@ -59,7 +66,7 @@ function work({ act }, { sessions }) {
         h("img", { src: frameAddress(video.id, 0, 180), alt: "", loading: "lazy" }),
         h("div", { class: "text" }, h("b", {}, one.name), h("span", {}, `${count(one.objects, "object")}${share} · ${ago(one.used)}`)),
       ),
-      h("button", { type: "button", class: "button small only quiet forget", "aria-label": `Delete ${one.name}`, data: { tip: "Delete this work" }, onclick: () => confirm(`Delete “${one.name}” with its masks?`) && act.forget(one.id) }, icon("bin")),
+      h("button", { type: "button", class: "button small only quiet forget", "aria-label": `Delete ${one.name}`, data: { tip: "Delete this work" }, onclick: () => forget(one) }, icon("bin")),
     );
   });
   return h("section", {}, h("h2", {}, "Your work"), h("ul", { class: "cards", style: "list-style: none; margin: 0; padding: 0" }, cards));

@@ -25,16 +25,28 @@ export function mountKeys(app) {
     const command = table.get(nameOf(event)) ?? (event.shiftKey ? table.get(plain(event)) : null);
     if (!command || (!tables[phase] && !["help", "theme", "open"].includes(command.name))) return;
     event.preventDefault();
+    if (phase === "open" && command.name === "play" && event.key === " ") return holdSpace();
     command.run(event);
   });
 
-  addEventListener("keydown", (event) => {
-    if (event.key === " " && event.target.id === "stage") app.spaceHeld = true;
-  }, true);
+  // Space held moves the picture; pressed and let go with nothing in between, it plays.
+  function holdSpace() {
+    if (app.spaceHeld) return; // the key repeats
+    app.spaceHeld = true;
+    app.spaceUsed = false;
+    document.body.toggleAttribute("data-grabs", true);
+    app.act.hover(null);
+  }
+  function letGo() {
+    app.spaceHeld = false;
+    document.body.toggleAttribute("data-grabs", false);
+  }
   addEventListener("keyup", (event) => {
-    if (event.key === " ") app.spaceHeld = false;
+    if (event.key !== " " || !app.spaceHeld) return;
+    letGo();
+    if (!app.spaceUsed) app.commands.get("play").run(event);
   });
-  addEventListener("blur", () => (app.spaceHeld = false));
+  addEventListener("blur", letGo);
 }
 
 const isLetter = (key) => key.length === 1 && key.toLowerCase() !== key.toUpperCase();

@@ -38,9 +38,12 @@ export function objectList(app) {
 
   let timer = 0;
   store.watch(["showing", "session"], drawThumbnails);
+  app.redrawThumbnails = drawThumbnails;
   function drawThumbnails() {
-    clearTimeout(timer);
-    timer = setTimeout(() => rows.forEach((row, id) => paintThumbnail(app, row.canvas, id)), 60);
+    timer ||= setTimeout(() => {
+      timer = 0;
+      rows.forEach((row, id) => paintThumbnail(app, row.canvas, id));
+    }, 60);
   }
 
   act.focusName = () => {
@@ -104,7 +107,7 @@ function makeRow(app, id) {
     about.textContent = unsure
       ? `${doubts} doubtful`
       : video && frames.length > 1
-        ? `${frames.length} prompted frames`
+        ? count(frames.length, "prompt")
         : clicks
           ? count(clicks, "click")
           : frames.length

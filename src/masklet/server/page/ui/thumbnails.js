@@ -26,6 +26,8 @@ export function paintThumbnail(app, canvas, id) {
   pen.fillRect(0, 0, video.width, video.height);
   const path = outlineOf(record, video.height);
   if (!path) return;
+  pen.save(); // or what is drawn next would be clipped by this outline too
   pen.clip(path, "evenodd");
   pen.drawImage(app.frames.get(usable), 0, 0, video.width, video.height);
+  pen.restore();
 }

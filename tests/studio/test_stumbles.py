@@ -1,0 +1,152 @@
+"""Small things a person would stumble over: focus, the space bar, thumbnails, narrow screens, deleting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fakes import inside
+from studio_hands import click, is_open, objects, open_gallery, place, saved
+from studio_kit import until
+
+ONE = inside(0, 1)
+THUMBNAIL = "document.querySelector('[data-object=\"1\"] .thumb canvas')"
+PLAYED = "document.querySelector('.clock input').value !== '0'"
+
+
+def test_a_thumbnail_shows_the_object_as_it_is_now(server, person) -> None:
+    with person() as page:
+        open_gallery(page, server.url, "still.png")
+        click(page, *ONE)
+        objects(page, 1)
+        saved(page)
+        page.keyboard.press("Escape")
+        page.wait_for_function(f"{THUMBNAIL}.dataset.mark")
+        before = page.evaluate(f"{THUMBNAIL}.toDataURL()")
+        page.keyboard.press("p")
+        page.mouse.move(*place(page, 150, 150))
+        page.mouse.down()
+        page.mouse.move(*place(page, 200, 150), steps=4)
+        page.mouse.up()
+        page.wait_for_function(f"(before) => {THUMBNAIL}.toDataURL() !== before", arg=before)
+        saved(page)
+        page.keyboard.press("Control+z")
+        page.wait_for_function(f"(before) => {THUMBNAIL}.toDataURL() === before", arg=before)
+        page.reload(wait_until="commit")
+        is_open(page)
+        page.wait_for_function(f"(before) => {THUMBNAIL}?.toDataURL() === before", arg=before)
+
+
+def test_a_click_leaves_the_keys_to_the_page(server, person) -> None:
+    with person() as page:
+        open_gallery(page, server.url, "squares.mp4")
+        click(page, *ONE)
+        objects(page, 1)
+        saved(page)
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement === document.body")
+        page.keyboard.press("Tab")  # from here the picture is one of the places that Tab comes to
+        page.keyboard.press("s")
+        assert page.evaluate("document.activeElement.id") == "stage"
+
+
+def test_space_held_moves_the_picture_and_pressed_alone_plays(server, person) -> None:
+    with person() as page:
+        open_gallery(page, server.url, "squares.mp4")
+        page.keyboard.down(" ")
+        x, y = place(page, *ONE)
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 40, y + 30, steps=3)
+        page.mouse.up()
+        page.keyboard.up(" ")
+        assert not page.evaluate(PLAYED)
+        assert page.locator(".object").count() == 0
+        page.keyboard.press("c")
+        page.mouse.click(x + 40, y + 30)  # where the object is now
+        objects(page, 1)
+        saved(page)
+        page.keyboard.press("Escape")
+        page.keyboard.press(" ")
+        page.wait_for_function(PLAYED)
+
+
+def test_a_narrow_screen_shows_objects_and_a_lost_connection(server, person) -> None:
+    with person(viewport={"width": 700, "height": 900}) as page:
+        open_gallery(page, server.url, "squares.mp4")
+        click(page, *inside(0, 2))
+        objects(page, 1)
+        seen = """() => {
+          const box = document.querySelector(".object").getBoundingClientRect();
+          const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+          return Boolean(top?.closest(".object"));
+        }"""
+        page.wait_for_function(seen)
+        saved_state = page.locator("#saved")
+        assert saved_state.is_hidden()
+        server.stop()
+        page.wait_for_selector("#saved[data-state=lost]")
+        assert saved_state.is_visible()
+        server.start()
+        page.wait_for_selector("#saved[data-state=ok]", state="attached")
+
+
+def test_an_export_says_what_it_is_while_it_waits(server, person) -> None:
+    waiting = {"id": "e", "format": "coco", "state": "queued", "done": 0, "total": 0, "name": None}
+    with person() as page:
+        open_gallery(page, server.url, "still.png")
+        click(page, *ONE)
+        objects(page, 1)
+        saved(page)
+        page.keyboard.press("Escape")
+
+        def answer(route: Any) -> None:
+            route.fulfill(status=202, json=waiting) if route.request.method == "POST" else route.continue_()
+
+        page.route("**/exports", answer)
+        page.keyboard.press("Control+e")
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("radio", name="COCO").click()
+        dialog.get_by_role("button", name="Export").click()
+        row = dialog.locator(".job")
+        row.wait_for()
+        assert row.inner_text().split("\n") == ["COCO / YouTube-VIS", "Waiting"]
+
+
+def test_deleting_the_last_work_on_an_upload_deletes_the_file(server, person, gallery: Path) -> None:
+    with person() as page:
+        page.goto(server.url, wait_until="commit")
+        with page.expect_file_chooser() as chooser:
+            page.click("#choose-file")
+        chooser.value.set_files(gallery / "still.png")
+        is_open(page)
+        page.get_by_role("button", name="masklet: back to the start").click()
+        page.get_by_role("button", name="Delete still.png").click()
+        dialog = page.get_by_role("dialog")
+        assert "uploaded photo" in dialog.inner_text()
+        dialog.get_by_role("button", name="Cancel").click()
+        assert list((server.store / "videos").iterdir())
+        page.get_by_role("button", name="Delete still.png").click()
+        dialog.get_by_role("button", name="Delete").click()
+        page.wait_for_function("!document.querySelector('.card .forget')")
+        until(lambda: not list((server.store / "videos").iterdir()))
+
+
+def test_candidates_come_by_size_and_the_one_that_is_shown_is_taken(server, person) -> None:
+    area = """async () => {
+      const masks = await (await fetch(`/api/sessions/${location.hash.slice(3)}/frames/0/masks`)).json();
+      const { size, counts } = masks.masks[1].mask;
+      const { bytesOfText, extent, runsOf } = await import("/core/rle.js");
+      return extent(runsOf(bytesOfText(counts)), size[0]).area;
+    }"""
+    with person() as page:
+        open_gallery(page, server.url, "still.png")
+        click(page, *ONE)
+        page.wait_for_selector("#candidates:not([hidden])")
+        areas = []
+        for key in "123":
+            page.keyboard.press(key)
+            page.wait_for_selector(f'#candidates button:nth-child({key})[aria-checked="true"]')
+            saved(page)
+            areas.append(page.evaluate(area))
+        assert areas == sorted(set(areas))
