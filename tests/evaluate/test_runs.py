@@ -115,6 +115,23 @@ def test_tables_are_written_between_the_comments(tmp_path: Path) -> None:
     assert page.read_text() == again
 
 
+def test_tables_of_runs_without_results_stay(tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    page.write_text(
+        f"{BEGIN}\n\n## One\n\nold one\n\n## Gone\n\nno run any more\n\n## Two\n\nold two\n\n{END}\n"
+    )
+    one, two, new = (Run(name, "davis", "d", title=name.title()) for name in ("one", "two", "new"))
+    found = [(two, Subject("tiny"), document(**{"J&F": 0.7004, "objects": 2}))]
+    for _ in range(2):  # written again, it is the same
+        write_section(page, found, [new, two, one])
+        text = page.read_text()
+        assert text.index("## Two") < text.index("## One\n\nold one\n")
+        assert "old two" not in text
+        assert "70.0" in text
+        assert "Gone" not in text
+        assert "## New" not in text
+
+
 def test_tables_of_each_kind(tmp_path: Path) -> None:
     curve = [{"frames": k, "J&F": 0.5 + k / 10, "clicks": 3.0 * k, "seconds": 30.0 * k} for k in (1, 2)]
     shown = document("interactive", curve=curve, objects=2)

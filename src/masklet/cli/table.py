@@ -45,7 +45,8 @@ def table(
 
     Measures each run with each model, and writes the tables between two comments of the page. Results
     that are there already and belong to the same settings are kept, so a killed command that is repeated
-    goes on. A run that fails is told, and the rest goes on.
+    goes on. A run that fails is told, and the rest goes on. Tables of runs that the folder of results knows
+    nothing of stay in the page.
     """
     from masklet.evaluate.report.markdown import check_page, write_section
     from masklet.evaluate.runs import chosen, read_runs
@@ -70,7 +71,7 @@ def table(
                 reason = f"{type(error).__name__}: {reason}"
             typer.echo(f"{run.name}, {subject}: {reason}", err=True)
             done[run, subject] = reason
-        write_section(out, _everything(listed, done, results))
+        write_section(out, _everything(listed, done, results), listed)
     failed = [one for one in done.values() if isinstance(one, str) or one.summary.get("failed")]
     return 1 if failed else 0
 

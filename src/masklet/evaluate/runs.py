@@ -95,6 +95,10 @@ class Run:
             object.__setattr__(self, "format", self.protocol if self.protocol in CONVENTIONS else "davis")
 
     @property
+    def heading(self) -> str:
+        return self.title or self.name
+
+    @property
     def subjects(self) -> tuple[Subject, ...]:
         """Every model with every engine."""
         return tuple(Subject(m, e) for m in self.models for e in (self.engines or (None,)))

@@ -58,12 +58,14 @@ def sharp_patch(logits: np.ndarray, guide: Guide) -> Patch:
     columns = [one[across] for one in taps(logits.shape[1], frame.width)]
     near = band[rows[0]] & band[rows[1]]
     near = near[:, columns[0]] & near[:, columns[1]]
-    y, x = np.nonzero(near)
+    places = np.flatnonzero(near)
+    y, x = np.divmod(places, near.shape[1])
     fit = _fitted(logits, guide.small(len(logits)), band)
-    mixed = _at(fit, [one[y] for one in rows], [one[x] for one in columns])
-    colour = frame.image[down, across][y, x].astype(np.float32) / 255
-    sharp = plain.logits.copy()
-    sharp[y, x] = np.einsum("nc,nc->n", mixed[:, :3], colour) + mixed[:, 3]
+    answers = _seen(
+        fit, [one[y] for one in rows], [one[x] for one in columns], frame.image, y + plain.top, x + plain.left
+    )
+    sharp = plain.logits.copy(order="C")
+    sharp.reshape(-1)[places] = answers
     return Patch(plain.top, plain.left, sharp) if (sharp > 0).any() else plain
 
 
@@ -76,16 +78,19 @@ def grown(places: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _fitted(logits: np.ndarray, small: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """float32 [h, w, 4]: logits as three colour weights and a constant, right where wanted (bool [h, w])."""
+    """float32 [4, h, w]: logits as weights of red, green, blue (0 to 255) and a constant, right where wanted.
+
+    wanted   bool [h, w]
+    """
     # A crop: nothing beyond the wanted places and their reach matters.
     inside = [np.flatnonzero(wanted.any(axis)) for axis in (1, 0)]
     rows, columns = (slice(max(0, one[0] - REACH), one[-1] + REACH + 1) for one in inside)
-    goal = np.clip(logits[rows, columns], -SURE, SURE).astype(np.float64)[..., None]
-    colour = small[rows, columns].astype(np.float64) / 255
-    red, green, blue = np.moveaxis(colour, 2, 0)
-    pairs = np.stack((red * red, red * green, red * blue, green * green, green * blue, blue * blue), axis=2)
-    mean = _mean(np.concatenate((colour, goal, colour * goal, pairs), axis=2))
-    r, g, b, level, rl, gl, bl, rr, rg, rb, gg, gb, bb = np.moveaxis(mean, 2, 0)
+    goal = np.clip(logits[rows, columns], -SURE, SURE).astype(np.float64)
+    colour = np.moveaxis(small[rows, columns], 2, 0).astype(np.float64) / 255
+    red, green, blue = colour
+    pairs = (red * red, red * green, red * blue, green * green, green * blue, blue * blue)
+    mean = _mean(np.stack((*colour, goal, *(colour * goal), *pairs)))
+    r, g, b, level, rl, gl, bl, rr, rg, rb, gg, gb, bb = mean
     rr, gg, bb = rr - r * r + EVEN, gg - g * g + EVEN, bb - b * b + EVEN
     rg, rb, gb = rg - r * g, rb - r * b, gb - g * b
     rl, gl, bl = rl - r * level, gl - g * level, bl - b * level
@@ -97,26 +102,41 @@ def _fitted(logits: np.ndarray, small: np.ndarray, wanted: np.ndarray) -> np.nda
     green_weight = (a01 * rl + a11 * gl + a12 * bl) / whole
     blue_weight = (a02 * rl + a12 * gl + a22 * bl) / whole
     constant = level - red_weight * r - green_weight * g - blue_weight * b
-    fit = _mean(np.stack((red_weight, green_weight, blue_weight, constant), axis=2))
-    lost = goal[..., 0] - (fit[..., :3] * colour).sum(axis=2) - fit[..., 3]
-    fit[..., 3] += DETAIL * lost
-    everywhere = np.zeros((*logits.shape, 4), np.float32)
-    everywhere[rows, columns] = fit
+    fit = _mean(np.stack((red_weight, green_weight, blue_weight, constant)))
+    fit[3] += DETAIL * (goal - (fit[:3] * colour).sum(axis=0) - fit[3])
+    fit[:3] /= 255
+    everywhere = np.zeros((4, *logits.shape), np.float32)
+    everywhere[:, rows, columns] = fit
     return everywhere
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Means over 3 × 3 of [h, w, k]; the border is repeated."""
-    padded = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    tall = padded[:-2] + padded[1:-1] + padded[2:]
-    return (tall[:, :-2] + tall[:, 1:-1] + tall[:, 2:]) / 9
+    """Means over 3 × 3 of [k, h, w]; the border is repeated."""
+    padded = np.pad(values, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    tall = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
+    return (tall[..., :-2] + tall[..., 1:-1] + tall[..., 2:]) / 9
 
 
-def _at(fit: np.ndarray, rows: list[np.ndarray], columns: list[np.ndarray]) -> np.ndarray:
-    """`fit` between grid places, bilinear: [n, 4] for n pixels with these taps."""
-    flat, width = fit.reshape(-1, fit.shape[2]), fit.shape[1]
+def _seen(
+    fit: np.ndarray,
+    rows: list[np.ndarray],
+    columns: list[np.ndarray],
+    image: np.ndarray,
+    y: np.ndarray,
+    x: np.ndarray,
+) -> np.ndarray:
+    """Logits [n] of the pixels (y, x), which lie between grid places as their taps say."""
     (up, down, low), (before, after, across) = rows, columns
-    low, across = low[:, None], across[:, None]
-    above = flat[up * width + before] * (1 - across) + flat[up * width + after] * across
-    below = flat[down * width + before] * (1 - across) + flat[down * width + after] * across
-    return above * (1 - low) + below * low
+    width = fit.shape[2]
+    corners = (up * width + before, up * width + after, down * width + before, down * width + after)
+    pixels = np.ascontiguousarray(image).reshape(-1)
+    first = 3 * (y * image.shape[1] + x)
+    answer = np.zeros(len(y), np.float32)
+    for number, plane in enumerate(fit.reshape(4, -1)):
+        # One flat array a corner: whole rows of four numbers are several times slower.
+        a, b, c, d = (plane[corner] for corner in corners)
+        a += (b - a) * across
+        c += (d - c) * across
+        a += (c - a) * low
+        answer += a * pixels[first + number] if number < 3 else a
+    return answer

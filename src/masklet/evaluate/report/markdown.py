@@ -40,38 +40,47 @@ def check_page(path: Path) -> None:
     """Raise before hours of work what would keep `write_section` from writing."""
     check_parent(path)
     if path.exists():
-        _around(path)
+        _parts(path)
 
 
-def write_section(path: Path, found: Found) -> None:
+def write_section(path: Path, found: Found, listed: Sequence[Run] = ()) -> None:
     """Write the tables between the two comments of a page; a page that is not there is made.
 
+    listed   all runs of the page, in its order: tables of those that were not found stay as they are
     raises   DataError when the page has not both comments, SinkError when it cannot be written
     """
-    before, after = _around(path) if path.exists() else ("# Results\n\n", "\n")
-    write_text(path, f"{before}{BEGIN}\n\n{tables(found)}\n{END}{after}".rstrip("\n"))
-
-
-def tables(found: Found) -> str:
-    """A heading, the rules and a table for each run, in the order given."""
+    before, tables, after = _parts(path) if path.exists() else ("# Results\n\n", "", "\n")
+    earlier = _by_heading(tables)
     parts = []
-    for run in dict.fromkeys(run for run, _, _ in found):
+    for run in dict.fromkeys([*listed, *(run for run, _, _ in found)]):
         rows = [(subject, result) for other, subject, result in found if other == run]
-        parts.append(_table(run, rows))
-    return "\n\n".join(parts) + "\n"
+        if rows:
+            parts.append(_table(run, rows))
+        elif run.heading in earlier:
+            parts.append(earlier[run.heading])
+    tables = "\n\n".join(parts)
+    write_text(path, f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}".rstrip("\n"))
 
 
-def _around(path: Path) -> tuple[str, str]:
+def _parts(path: Path) -> tuple[str, str, str]:
+    """What stands before the two comments, between them and after."""
     text = path.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise DataError(f"{path} has no place for the tables; put these two lines into it: {BEGIN} and {END}")
     before, rest = text.split(BEGIN)
-    return before, rest.split(END)[1]
+    tables, after = rest.split(END)
+    return before, tables, after
+
+
+def _by_heading(tables: str) -> dict[str, str]:
+    """The tables of a page, each with its heading, by that."""
+    pieces = f"\n{tables}".split("\n## ")[1:]
+    return {piece.partition("\n")[0]: f"## {piece}".rstrip("\n") for piece in pieces}
 
 
 def _table(run: Run, rows: Sequence[tuple[Subject, Document | str]]) -> str:
     good = [(subject, one) for subject, one in rows if isinstance(one, Document)]
-    lines = [f"## {run.title or run.name}", ""]
+    lines = [f"## {run.heading}", ""]
     if good:
         first = good[0][1]
         lines += [
