@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
-from masklet.predict.edges import DETAIL, EVEN, REACH, SURE, Guide, grown, sharp_patch
+from masklet.predict.edges import DETAIL, EVEN, REACH, SPECK, SURE, Guide, grown, sharp_patch
 from masklet.predict.resize import positive_patch, upsample
 from masklet.types import Frame
 
@@ -71,7 +72,15 @@ def by_the_book(logits: np.ndarray, guide: Guide) -> np.ndarray:
         for row in (min(int(v), side - 1), min(int(v) + 1, side - 1)):
             for column in (min(int(u), side - 1), min(int(u) + 1, side - 1)):
                 whole[y, x] &= band[row, column]
-    return np.where(whole, sharp, upsample(logits, height, width))
+    plain = upsample(logits, height, width)
+    drawn = np.where(whole, sharp, plain)
+    odd = np.zeros((height, width), bool)
+    for region in (drawn > 0, drawn <= 0):
+        labels, count = ndimage.label(region, structure=np.ones((3, 3)))
+        for number in range(1, count + 1):
+            if (labels == number).sum() <= SPECK * height * width / side**2:
+                odd |= labels == number
+    return np.where(odd, plain, drawn)
 
 
 def test_equals_the_filter_in_plain_loops() -> None:
@@ -95,6 +104,15 @@ def test_the_edge_moves_to_the_colours() -> None:
     logits = np.roll(coarse(truth, 24), 1, axis=1)  # the model is off by a place
     bilinear = upsample(logits, 240, 320) > 0
     assert iou(drawn(logits, guide), truth) > iou(bilinear, truth) + 0.03
+
+
+def test_a_spot_of_colour_by_the_edge_makes_no_hole() -> None:
+    truth = disc(240, 320, 70)
+    image = np.where(truth[..., None], (190, 120, 60), (90, 110, 140)).astype(np.uint8)
+    edge = int(np.flatnonzero(truth[118])[0])
+    image[116:120, edge + 8 : edge + 12] = (90, 110, 140)
+    made = drawn(coarse(truth, 24), Guide(frame(image)))
+    assert made[114:122, edge + 7 : edge + 13].all()
 
 
 @pytest.mark.parametrize("colour", [0, 128, 255])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from masklet.predict.postprocess import small_regions
 from masklet.predict.resize import Patch, patch_around, taps
 from masklet.types import Frame
 
@@ -25,6 +26,10 @@ DETAIL = 0.5
 
 REACH = 2
 """Grid places, each way, that a pixel's answer comes from: two means over 3 × 3."""
+
+
+SPECK = 2.0
+"""Islands and holes of at most so many grid places are the colours' noise: there the bilinear logits hold."""
 
 
 class Guide:
@@ -66,6 +71,10 @@ def sharp_patch(logits: np.ndarray, guide: Guide) -> Patch:
     )
     sharp = plain.logits.copy(order="C")
     sharp.reshape(-1)[places] = answers
+    made = sharp > 0
+    area = SPECK * frame.height * frame.width / logits.size
+    odd = small_regions(made, area) | small_regions(~made, area)
+    sharp[odd] = plain.logits[odd]
     return Patch(plain.top, plain.left, sharp) if (sharp > 0).any() else plain
 
 
