@@ -110,9 +110,9 @@ def test_a_spot_of_colour_by_the_edge_makes_no_hole() -> None:
     truth = disc(240, 320, 70)
     image = np.where(truth[..., None], (190, 120, 60), (90, 110, 140)).astype(np.uint8)
     edge = int(np.flatnonzero(truth[118])[0])
-    image[116:120, edge + 8 : edge + 12] = (90, 110, 140)
+    image[116:122, edge + 4 : edge + 10] = (60, 100, 180)
     made = drawn(coarse(truth, 24), Guide(frame(image)))
-    assert made[114:122, edge + 7 : edge + 13].all()
+    assert made[116:122, edge + 4 : edge + 10].all()
 
 
 @pytest.mark.parametrize("colour", [0, 128, 255])
