@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fakes import FakeEngine
+from fakes import Aside, FakeEngine
 from masklet.annotate.phases import PAPER, Phases, Way, _mend, draw_all, simulate, table
 from masklet.evaluate.protocols.opening import open_frames
 from masklet.evaluate.readers import open_videos
@@ -67,7 +67,7 @@ def test_a_hidden_object_is_not_drawn(tmp_path) -> None:
 
 
 def test_a_strict_annotator_clicks_more(tmp_path) -> None:
-    strict = details(tmp_path, FakeEngine(), Way(quality=0.999, clicks=3, standards=(0.0,)))
+    strict = details(tmp_path, Aside(), Way(quality=0.999, clicks=3, standards=(0.0,)))
     assert strict["1"][0]["clicks"] > 16
     assert strict["1"][0]["clicks"] <= 3 * 16
 

@@ -57,7 +57,9 @@ def test_every_counted_frame_and_stage(video: Path) -> None:
     assert set(found.stages) == set(STAGES)
     assert all(found.stages[name] > 0 for name in STAGES if name != "preprocess")
     main = sum(seconds for name, seconds in found.stages.items() if name != "decode")
-    assert main == pytest.approx(np.mean(found.totals))
+    # Decoding is the one stage that runs on either thread.
+    assert main <= np.mean(found.totals) * 1.001
+    assert main + found.stages["decode"] >= np.mean(found.totals) * 0.999
     assert found.iou is not None
     assert 0 <= found.iou <= 1
     assert found.load > 0

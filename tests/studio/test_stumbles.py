@@ -149,4 +149,5 @@ def test_candidates_come_by_size_and_the_one_that_is_shown_is_taken(server, pers
             page.wait_for_selector(f'#candidates button:nth-child({key})[aria-checked="true"]')
             saved(page)
             areas.append(page.evaluate(area))
-        assert areas == sorted(set(areas))
+        assert areas == sorted(areas)
+        assert areas[0] < areas[-1]

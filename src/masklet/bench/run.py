@@ -46,8 +46,10 @@ def measure(case: Case, clip: Clip | None, load: Load | None = None) -> Measured
         first, found = _track(model, case, watch, Path(folder))
     counted = watch.laps[case.warmup :]
     beside = {name: seconds[case.warmup :] for name, seconds in watch.beside.items()}
+    # A frame is read on a thread of its own, but its edges ask for its colours where it is tracked.
     stages = {
-        name: float(np.mean(beside.get(name) or [lap.get(name, 0.0) for lap in counted])) for name in STAGES
+        name: float(np.mean(beside.get(name) or [0.0]) + np.mean([lap.get(name, 0.0) for lap in counted]))
+        for name in STAGES
     }
     return Measured(
         case=case,
