@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masklet.predict.resize import full_mask, mask_to_logits, mask_to_square, positive_patch, upsample
+from masklet.predict.resize import mask_to_logits, mask_to_square, patch_mask, positive_patch, upsample
 from masklet.types import Mask
 
 SIZES = st.integers(1, 40)
+
+
+def full_mask(logits: np.ndarray, height: int, width: int) -> Mask:
+    return patch_mask(positive_patch(logits, height, width), height, width)
 
 
 def naive(logits: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -63,11 +63,6 @@ def patch_mask(patch: Patch, height: int, width: int) -> Mask:
     return Mask.from_array(array)
 
 
-def full_mask(logits: np.ndarray, height: int, width: int) -> Mask:
-    """Upsample and threshold at 0."""
-    return patch_mask(positive_patch(logits, height, width), height, width)
-
-
 def mask_to_square(mask: Mask, size: int) -> np.ndarray:
     """A frame-sized mask on the model's input grid: float32 [size, size], 0 or 1.
 
