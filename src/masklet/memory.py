@@ -20,7 +20,8 @@ class MemoryPolicy:
     """Which frames a frame may read. Defaults follow SAM 2, with SAM 3's limit on prompted frames."""
 
     slots: int = 7
-    """Temporal slots: slot 0 for prompted frames, slots 1 … slots-1 for recent ones."""
+    """Most temporal slots: slot 0 for prompted frames, slots 1 … slots-1 for recent ones. A model that has
+    fewer reads fewer."""
     stride: int = 1
     """Recent frames lie on every stride-th frame; the neighbour is read whatever the stride."""
     pointers: int = 16

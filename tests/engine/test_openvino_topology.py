@@ -37,8 +37,8 @@ STATE = {
 
 def a_topology(rest: bytes = b"abcdef") -> Topology:
     places = (
-        Place(2, "float16", ("doubled", "layer.weight")),
-        Place(28, "float32", ("itself", "layer.weight")),
+        Place(2, "float16", ("turned", "layer.weight")),
+        Place(16, "float32", ("itself", "layer.weight")),
     )
     graph = BareGraph(b"<net/>", rest, places)
     card = GraphCard(FORMAT, "some-network", 64, 64, 7, 16, 0.05, 0.98)
@@ -85,10 +85,10 @@ def test_a_recipe_nobody_knows() -> None:
 def test_weights_go_between_the_constants(packed: Packed, tmp_path: Path) -> None:
     packed.fill(tmp_path / "out")
     content = (tmp_path / "out" / "decode.bin").read_bytes()
-    assert (content[:2], content[26:28], content[52:]) == (b"ab", b"cd", b"ef")
-    rows = np.frombuffer(content[2:26], np.float16)
-    assert rows.tolist() == [0, 1, 2, 3, 4, 5, -3, -4, -5, 0, 1, 2]
-    assert np.frombuffer(content[28:52], np.float32).tolist() == [0, 1, 2, 3, 4, 5]
+    assert (content[:2], content[14:16], content[40:]) == (b"ab", b"cd", b"ef")
+    rows = np.frombuffer(content[2:14], np.float16)
+    assert rows.tolist() == [-3, -4, -5, 0, 1, 2]
+    assert np.frombuffer(content[16:40], np.float32).tolist() == [0, 1, 2, 3, 4, 5]
     card = read_card(tmp_path / "out")
     assert (card.input_size, card.own_size) == (64, 96)
     assert card.source

@@ -467,6 +467,17 @@ def test_a_correction_reads_memory_and_refines_the_tracked_answer() -> None:
     assert len(preview.candidates) == 3
 
 
+def test_a_model_with_fewer_slots_reads_fewer_frames() -> None:
+    engine = FakeEngine()
+    engine.slots = 3
+    s = VideoSession(ArraySource(squares(12, 1)), engine, TrackingPolicy())
+    click(s, 0)
+    run(s)
+    assert list(engine.readings[-1].slots) == [0, 2, 1]
+    assert s.policy.memory.slots == 3
+    assert TrackingPolicy(memory=MemoryPolicy(slots=2)).within(3).memory.slots == 2
+
+
 def test_a_corrected_frame_stays_a_prompted_frame() -> None:
     s = session()
     click(s, 0)

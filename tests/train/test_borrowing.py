@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from masklet.errors import CheckpointError, ConfigError
 from masklet.model import checkpoints
 from masklet.model.sam2 import Sam2
-from masklet.train.borrowing import borrow_memory, fit_mask_path
+from masklet.train.borrowing import borrow_memory, fit_mask_path, shaped_like
 from parity.weights import randomise
 from tiny_training import LITTLE, LITTLE_VIT, little
 
@@ -42,6 +42,14 @@ def test_a_pool_starts_with_the_mean_of_its_places(tmp_path: Path) -> None:
     assert torch.allclose(model.memory_encoder.pool(seen), F.avg_pool2d(seen, 2), atol=1e-6)
 
 
+def test_with_fewer_slots_the_nearest_frames_stay(tmp_path: Path) -> None:
+    model, memory = Sam2(replace(STUDENT, slots=3)), lent()
+    assert shaped_like(model.config, memory).slots == LENDER.slots
+    borrow_memory(model, memory, LENDER, tmp_path, 0)
+    wanted = memory["memory_slot_embed"][[0, 1, LENDER.slots - 1]]  # one and two frames ago; prompted
+    assert torch.equal(model.memory_slot_embed, wanted)
+
+
 def test_a_mask_path_learns_to_do_with_less() -> None:
     model = Sam2(STUDENT)
     randomise(model, 1)
@@ -66,5 +74,7 @@ def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
         borrow_memory(Sam2(replace(STUDENT, memory_hidden=32)), lent(), LENDER, tmp_path, 0)
     with pytest.raises(ConfigError, match="cannot start from the memory of borrower-for-tests"):
         borrow_memory(little(0, LENDER), lent(), STUDENT, tmp_path, 0)
+    with pytest.raises(ConfigError, match="has 3 temporal slots, this 7"):
+        borrow_memory(little(0, STUDENT), lent(), replace(LENDER, slots=3), tmp_path, 0)
     with pytest.raises(ConfigError, match="places merge by 2 there, by 1 here"):
         borrow_memory(little(0, STUDENT), lent(), replace(LENDER, memory_pool=2), tmp_path, 0)

@@ -25,6 +25,7 @@ from masklet.engine.openvino_store import (
     write_card,
     write_tables,
 )
+from masklet.engine.openvino_suited import suit
 from masklet.engine.openvino_topology import Topology
 from masklet.errors import CheckpointError, MissingExtraError
 from masklet.model.config import Sam2Config
@@ -54,6 +55,7 @@ def export(
     card = card_of(model.config, own_size, source)
     with replaced(Path(folder)) as part:
         write_tables(part, _arrays(model))
+        suit(model)
         for name, (module, inputs) in _graphs(model).items():
             _log.info("exporting %s", name)
             graph = _converted(openvino, module, inputs)

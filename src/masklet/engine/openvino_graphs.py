@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from masklet.engine.openvino_recipes import doubled
+from masklet.engine.openvino_recipes import chained, chained_bias, turned
 from masklet.model.hiera import Hiera
-from masklet.model.layers import attend
 from masklet.model.memory_attention import Angles, RotaryAttention
 from masklet.model.positions import rotary_angles, sine_distance, sine_map
 from masklet.model.sam2 import PIXEL_MEAN, PIXEL_STD, Sam2
@@ -48,7 +47,8 @@ class Encode(nn.Module):
 class Turned(nn.Module):
     """A projection followed by its rotary rotation: y = (W x + b) · cos + (J W x + J b) · sin.
 
-    J turns every channel pair (a, b) into (-b, a). Both products are one linear layer of twice the width.
+    J turns every channel pair (a, b) into (-b, a). One layer for both halves would have to be cut apart,
+    which costs more than it saves.
     """
 
     cosine: Tensor
@@ -57,33 +57,43 @@ class Turned(nn.Module):
     def __init__(self, projection: nn.Linear, cosine: Tensor, sine: Tensor) -> None:
         super().__init__()
         weight, bias = projection.weight.detach(), projection.bias.detach()
-        self.both = nn.Linear(weight.shape[1], 2 * weight.shape[0])
+        self.straight = projection
+        self.turned = nn.Linear(weight.shape[1], weight.shape[0])
         with torch.no_grad():
-            self.both.weight.copy_(torch.from_numpy(doubled(weight.numpy())))
-            self.both.bias.copy_(torch.from_numpy(doubled(bias.numpy())))
+            self.turned.weight.copy_(torch.from_numpy(turned(weight.numpy())))
+            self.turned.bias.copy_(torch.from_numpy(turned(bias.numpy())))
         self.register_buffer("cosine", cosine.repeat_interleave(2, dim=1))
         self.register_buffer("sine", sine.repeat_interleave(2, dim=1))
 
     def forward(self, x: Tensor) -> Tensor:
         """[…, h · w, inputs] → […, h · w, C], each row turned by its place."""
-        straight, turned = self.both(x).chunk(2, dim=-1)
-        return straight * self.cosine + turned * self.sine
+        return self.straight(x) * self.cosine + self.turned(x) * self.sine
 
 
 class Attend(nn.Module):
-    """One `RotaryAttention` with its rotations worked in."""
+    """One `RotaryAttention` with its rotations worked in, and its last two projections made one."""
 
     def __init__(self, attention: RotaryAttention, angles: Angles, key_angles: Angles) -> None:
         super().__init__()
         self.query = Turned(attention.q_proj, *angles)
         self.key = Turned(attention.k_proj, *key_angles)
         self.k_proj = attention.k_proj
-        self.v_proj = attention.v_proj
-        self.out_proj = attention.out_proj
+        value, out = attention.v_proj, attention.out_proj
+        self.out = nn.Linear(value.in_features, out.out_features)
+        with torch.no_grad():
+            self.out.weight.copy_(torch.from_numpy(chained(value.weight.numpy(), out.weight.numpy())))
+            self.out.bias.copy_(
+                torch.from_numpy(chained_bias(value.bias.numpy(), out.weight.numpy(), out.bias.numpy()))
+            )
 
     def read(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """q [O or 1, h · w, C], k [O, K, C], v [O, K, c] → [O, h · w, C]."""
-        return self.out_proj(self.v_proj(attend(q[:, None], k[:, None], v[:, None])[:, 0]))
+        """q [O or 1, h · w, C], k [O, K, C], v [O, K, c] → [O, h · w, C].
+
+        All queries at once: OpenVINO makes one loop over blocks of them, whose scores stay in the cache, from
+        products and softmax together.
+        """
+        shares = torch.softmax((q * q.shape[-1] ** -0.5) @ k.transpose(1, 2), dim=-1)
+        return self.out(shares @ v)
 
 
 class Condition(nn.Module):

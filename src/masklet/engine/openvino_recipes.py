@@ -25,11 +25,20 @@ def itself(parameter: np.ndarray) -> np.ndarray:
     return parameter
 
 
-def doubled(rows: np.ndarray) -> np.ndarray:
-    """[C, …] → [2C, …]: the rows, then the rows with every pair (a, b) turned into (-b, a)."""
+def turned(rows: np.ndarray) -> np.ndarray:
+    """[C, …]: every pair of rows (a, b) turned into (-b, a)."""
     pairs = rows.reshape(-1, 2, *rows.shape[1:])
-    turned = np.stack((-pairs[:, 1], pairs[:, 0]), axis=1).reshape(rows.shape)
-    return np.concatenate((rows, turned))
+    return np.stack((-pairs[:, 1], pairs[:, 0]), axis=1).reshape(rows.shape)
+
+
+def chained(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Weights of two linear layers → those of one that does both."""
+    return second @ first
+
+
+def chained_bias(first: np.ndarray, second: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Its bias, of the first one's bias, the second one's weights and bias."""
+    return second @ first + last
 
 
 def rolled(slots: np.ndarray) -> np.ndarray:
@@ -69,7 +78,9 @@ def bicubic(length: int, out: int) -> np.ndarray:
 
 KINDS: dict[str, Callable[..., np.ndarray]] = {
     "itself": itself,
-    "doubled": doubled,
+    "turned": turned,
+    "chained": chained,
+    "chained bias": chained_bias,
     "rolled": rolled,
     "fourier grid": fourier_grid,
     "stretched": stretched,
@@ -78,15 +89,15 @@ KINDS: dict[str, Callable[..., np.ndarray]] = {
 
 def recipes(config: Sam2Config, parameters: Collection[str]) -> list[Recipe]:
     """Everything that may be found in the graphs of a network with these parameters."""
-    rotated = [
-        f"memory_attention.layers.{layer}.{attention}.{projection}.{part}"
-        for layer in range(config.memory_layers)
-        for attention in ("self_attn", "cross_attn_image")
-        for projection in ("q_proj", "k_proj")
-        for part in ("weight", "bias")
-    ]
     found: list[Recipe] = [("itself", name) for name in parameters]
-    found += [("doubled", name) for name in rotated]
+    for layer in range(config.memory_layers):
+        for attention in ("self_attn", "cross_attn_image"):
+            home = f"memory_attention.layers.{layer}.{attention}"
+            for projection in ("q_proj", "k_proj"):
+                found += [("turned", f"{home}.{projection}.{part}") for part in ("weight", "bias")]
+            found.append(("chained", f"{home}.v_proj.weight", f"{home}.out_proj.weight"))
+            out = f"{home}.out_proj"
+            found.append(("chained bias", f"{home}.v_proj.bias", f"{out}.weight", f"{out}.bias"))
     found.append(("rolled", "memory_slot_embed"))
     matrix = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
     found.append(("fourier grid", matrix, config.input_size // 16))

@@ -48,7 +48,7 @@ class MemoryReading:
     """What O objects read at a frame; all share the layout (N memories, P pointers).
 
     features    N lists of O memory features
-    slots       N temporal slots: 0 a prompted frame, 1 … 6 how many steps ago
+    slots       N temporal slots: 0 a prompted frame, 1 … slots-1 how many steps ago
     pointers    float32 [O, P, C]
     distances   P frame distances, signed, positive is past (in the direction of tracking)
     """
@@ -70,7 +70,7 @@ class Engine(Protocol):
     input_size: int
     """S: images are resized to S × S."""
     slots: int
-    """Temporal slots of the memory (7): one for prompted frames, the others for recent ones."""
+    """Temporal slots of the memory (SAM 2: 7): one for prompted frames, the others for recent ones."""
     pointer_limit: int
     """Most object pointers a reading may hold (16)."""
     encodes_ahead: int

@@ -80,7 +80,7 @@ class Sam2Config:
     memory_mask_stride: int = 1
     """Masks enter the memory at S divided by this: 1 as in SAM 2, 4 as the decoder gives them."""
     slots: int = 7
-    """Temporal slots: one for prompted frames, the others for recent frames."""
+    """Temporal slots: one for prompted frames, the others for recent frames, each read by its own embedding."""
     pointer_limit: int = 16
     """Object pointers a frame may read."""
     decoder_heads: int = 8
@@ -132,9 +132,15 @@ def presets() -> dict[str, Sam2Config]:
             f"sam2-hiera-{size}", trunk, no_object_embed=False, pointer_time=False
         )
         result[f"sam2.1-hiera-{size}"] = Sam2Config(f"sam2.1-hiera-{size}", trunk)
-    result["masklet-tiny"] = Sam2Config("masklet-tiny", TINY, input_size=512, memory_layers=2)
-    result["masklet-nano"] = Sam2Config(
-        "masklet-nano", TinyVitConfig(), input_size=384, memory_layers=1, memory_mask_stride=4
+    lean = Sam2Config("", TINY, memory_hidden=256, fuser_expansion=1, slots=3)
+    result["masklet-tiny"] = replace(lean, name="masklet-tiny", input_size=512, memory_layers=2)
+    result["masklet-nano"] = replace(
+        lean,
+        name="masklet-nano",
+        trunk=TinyVitConfig(),
+        input_size=384,
+        memory_layers=1,
+        memory_mask_stride=4,
     )
     return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -52,6 +52,12 @@ class TrackingPolicy:
 
         if not 0 <= self.continuity <= 1:
             raise ConfigError(f"tracking continuity is {self.continuity}; give a number from 0 to 1")
+
+    def within(self, slots: int) -> TrackingPolicy:
+        """The same for a model with so many temporal slots: no more of them are read."""
+        if slots >= self.memory.slots:
+            return self
+        return replace(self, memory=replace(self.memory, slots=slots))
 
     def needs_memory(self, prior: np.ndarray | None) -> bool:
         """Whether clicks that refine this answer (logits, or None) see the frame through memory."""

@@ -56,7 +56,7 @@ class VideoSession:
             raise SessionError(f"{source.name} has no frames; give a video with at least one")
         self.source = source
         self.engine = engine
-        self.policy = policy or TrackingPolicy()
+        self.policy = (policy or TrackingPolicy()).within(engine.slots)
         self._close_source = close_source
         self._closed = False
         self._cancelled = threading.Event()

@@ -39,7 +39,7 @@ class Stream:
         policy: TrackingPolicy | None = None,
     ) -> None:
         self.engine = engine
-        self.policy = policy or TrackingPolicy()
+        self.policy = (policy or TrackingPolicy()).within(engine.slots)
         if self.policy.memory.prompted_limit is None:
             raise SessionError("a stream needs a limit on prompted frames; set prompted_limit in its policy")
         self._frames = frames

@@ -3,8 +3,8 @@
 A student that has learned its teacher's features can read them with the teacher's memory, too. What differs
 is taken care of: layers of memory attention beyond the student's are left out, where the student's memory
 encoder gets smaller masks, the convolutions that see them first are fitted to give what the teacher's give,
-where it merges places, it starts with their mean, and where it has fewer hidden units, those that matter most
-are taken over (`masklet.train.thinning`).
+where it merges places, it starts with their mean, where it has fewer hidden units, those that matter most are
+taken over (`masklet.train.thinning`), and where it has fewer temporal slots, the nearest frames' stay.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from masklet.train.thinning import thin_memory
 POOL = "memory_encoder.pool."
 """What merges places: only a memory encoder with a pool has it."""
 
+SLOTS = "memory_slot_embed"
+"""Embeddings of the temporal slots: the k-th row is of the frame k + 1 steps ago, the last of prompted ones."""
+
 FIRST = 6
 """Parts of the mask path that see masks finer than stride 4: two convolutions with norm and activation."""
 
@@ -51,7 +54,7 @@ def borrow_memory(
     memory   the lender's memory path
     photos   about 40, for choosing hidden units where the lender has more of them
     raises   CheckpointError when a part does not fit, ConfigError when the lender gets the smaller masks or
-             merges other places, or when units have to be chosen without photos
+             merges other places, has fewer slots, or when units have to be chosen without photos
     """
     if lender.memory_mask_stride > model.config.memory_mask_stride:
         raise ConfigError(
@@ -64,6 +67,14 @@ def borrow_memory(
             f"{lender.memory_pool} there, by {model.config.memory_pool} here"
         )
     mine = model.config
+    if lender.slots < mine.slots:
+        raise ConfigError(
+            f"{mine.name} cannot start from the memory of {lender.name}: that has {lender.slots} temporal slots, "
+            f"this {mine.slots}"
+        )
+    if lender.slots > mine.slots:
+        memory = dict(memory) | {SLOTS: nearest_slots(memory[SLOTS], mine.slots)}
+        lender = replace(lender, slots=mine.slots)
     if lender.memory_hidden > mine.memory_hidden or lender.fuser_expansion > mine.fuser_expansion:
         if photos is None:
             raise ConfigError(
@@ -87,12 +98,19 @@ def borrow_memory(
         fit_mask_path(model.memory_encoder.mask_downsampler, model.config, seed)
 
 
+def nearest_slots(table: Tensor, count: int) -> Tensor:
+    """The embeddings [count, 1, 1, c] of the nearest recent frames and of prompted ones."""
+    return torch.cat((table[: count - 1], table[-1:]))
+
+
 def shaped_like(config: Sam2Config, memory: Mapping[str, Tensor]) -> Sam2Config:
     """The network that a memory was saved from: its hidden units and its pool may be other than today's."""
     if (inner := memory.get("memory_attention.layers.0.linear1.weight")) is not None:
         config = replace(config, memory_hidden=len(inner))
     if (inner := memory.get("memory_encoder.fuser.layers.0.pwconv1.weight")) is not None:
         config = replace(config, fuser_expansion=len(inner) // config.width)
+    if (table := memory.get(SLOTS)) is not None:
+        config = replace(config, slots=len(table))
     pool = memory.get(f"{POOL}weight")
     return replace(config, memory_pool=1 if pool is None else pool.shape[-1])
 
