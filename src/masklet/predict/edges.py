@@ -74,7 +74,8 @@ def sharp_patch(logits: np.ndarray, guide: Guide) -> Patch:
     made = sharp > 0
     area = SPECK * frame.height * frame.width / logits.size
     odd = small_regions(made, area) | small_regions(~made, area)
-    sharp[odd] = plain.logits[odd]
+    if odd.any():
+        sharp[odd] = plain.logits[odd]
     return Patch(plain.top, plain.left, sharp) if (sharp > 0).any() else plain
 
 

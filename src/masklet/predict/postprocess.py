@@ -60,6 +60,8 @@ def small_regions(region: np.ndarray, area: float, *, keep_largest: bool = False
     small[0] = False
     if keep_largest and small[1:].all():
         small[1 + int(np.argmax(sizes[1:]))] = False
+    if not small.any():  # as mostly: no look at every pixel
+        return np.zeros_like(region, dtype=bool)
     return small[labels]
 
 
