@@ -6,11 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from masklet.errors import MaskletError, SessionError
 from masklet.predict.history import Preview
 from masklet.predict.segmenter import Segmenter
+from masklet.server.appearance import as_json as effects_json
 from masklet.server.keeping import Keeper
 from masklet.server.library import Library, video_json
 from masklet.server.masks_json import rle_of
@@ -152,7 +154,7 @@ class LiveSession:
 
     def _change(self, workspace: Workspace, change: Change) -> tuple[Outcome, Answer]:
         before = workspace.revision
-        if change["kind"] != "object" and self.run is not None and self.run.goes_on:
+        if self.run is not None and self.run.goes_on and workspace.changes_masks(change):
             self._end_run("stopped", "the prompts were changed; track again")
         try:
             outcome = self._keeper.change(workspace, change)
@@ -273,6 +275,8 @@ class LiveSession:
             "used": record.used,
             "revision": workspace.revision,
             "objects": as_json(workspace.objects),
+            "effects": effects_json(workspace.effects),
+            "look": asdict(self._records.look(self.id)),
             "prompts": _prompts(workspace),
             "undo": workspace.undo_steps,
             "redo": workspace.redo_steps,
