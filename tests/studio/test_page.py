@@ -114,6 +114,15 @@ def test_masks_and_effects_are_seen_on_the_stage(server, person) -> None:
         page.wait_for_function("document.querySelectorAll('.object').length === 0")
 
 
+def test_the_page_says_which_model_answers(server, person) -> None:
+    with person() as page:
+        page.goto(server.url, wait_until="commit")
+        page.wait_for_selector(".answering:text('Model: fake, on cpu')")
+        open_gallery(page, server.url, "still.png")
+        page.keyboard.press("?")
+        page.get_by_role("dialog").get_by_text("Model: fake, on cpu").wait_for()
+
+
 def test_effects_and_look_come_along_to_another_browser(server, person) -> None:
     with person() as page:
         open_gallery(page, server.url, "still.png")

@@ -177,9 +177,18 @@ export function opening(app) {
         }
         return failed(error);
       }
+      learnModel();
       await arrive();
     },
   };
+
+  /** The model may still be opened when the page is. */
+  async function learnModel() {
+    if (store.state.info.model) return;
+    const info = await api.info().catch(() => null);
+    if (info?.model) store.set({ info });
+    else setTimeout(learnModel, 2000);
+  }
 
   /** Go where the address says. */
   async function arrive() {
