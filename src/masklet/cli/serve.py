@@ -116,7 +116,7 @@ def serve(
 
         host, port, no_browser, log_json = "0.0.0.0", 8080, True, True
         model = str(found) if (found := model_in()) else model
-    devices = [name.strip() or None for name in device.split(",")] if device else [None]
+    devices = [name.strip() or None for name in (device or "").split(",")]
     named = model or for_clicks(devices, engine)
     token = token or os.environ.get(TOKEN_VARIABLE) or None
     token = secrets.token_urlsafe(24) if token == "new" else token
