@@ -60,13 +60,15 @@ def limited(path: Path) -> Iterator[LimitedSource]:
     source.close()
 
 
-def written(path: Path, codec: str, format: str, **options: Any) -> Path:
+def written(path: Path, codec: str, format: str, rotation: int | None = None, **options: Any) -> Path:
     """A short film in a codec's own colours."""
     noise = np.random.default_rng(0)
     front = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=front) as out:
         stream = out.add_stream(codec, rate=Fraction(25), options=options)
         stream.width, stream.height, stream.pix_fmt = 134, 98, format
+        if rotation is not None:
+            stream.set_display_rotation(rotation)
         for t in range(5):
             image = noise.integers(0, 255, (98, 134, 3), np.uint8)
             frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(format=format)
@@ -95,7 +97,7 @@ def test_frames_are_what_they_would_be_here(tmp_path: Path, name: str, codec: st
         path = written(tmp_path / name, codec, format)
     except (av.FFmpegError, ValueError) as error:
         pytest.skip(f"this FFmpeg does not write it: {error}")
-    level = 3.0 if codec == "libx264" else 0.0  # see frame_passing
+    level = 3.0 if codec == "libx264" else 0.0  # only for the page's pictures, see frame_passing
     with VideoFile(path) as here:
         there = LimitedSource(path, name, LIMITS)
         assert (there.width, there.height, there.rate, len(there)) == (134, 98, here.rate, len(here))
@@ -107,11 +109,24 @@ def test_frames_are_what_they_would_be_here(tmp_path: Path, name: str, codec: st
         there.close()
 
 
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_what_a_phone_turned_is_turned(tmp_path: Path, degrees: int) -> None:
+    path = written(tmp_path / "turned.mp4", "libx264", "yuv420p", rotation=degrees)
+    there = LimitedSource(path, path.name, LIMITS)
+    with VideoFile(path) as here:
+        assert (there.width, there.height) == (here.width, here.height)
+        assert (here.width > here.height) == (degrees == 180)
+        same(here[1], there[1], 3.0)
+    there.close()
+
+
 def same(mine: Any, theirs: Any, level: float = 0.0) -> None:
-    """level: by which small pictures may differ on average; these are noise, the hardest there is."""
-    assert (mine.index, mine.time, type(mine)) == (theirs.index, theirs.time, type(theirs))
+    """level: by which the page's pictures may differ on average; these are noise, the hardest there is."""
+    assert (mine.index, mine.time) == (theirs.index, theirs.time)
     assert np.array_equal(mine.image, theirs.image)
-    assert apart(mine.fitted(64), theirs.fitted(64)) <= level
+    for side in (64, 48, 64):
+        assert np.array_equal(mine.fitted(side), theirs.fitted(side))
+    assert np.array_equal(mine.fitted(64), theirs.at(7).fitted(64))
     if hasattr(mine, "resized"):
         assert apart(mine.resized(60, 44), theirs.resized(60, 44)) <= level
 
@@ -204,6 +219,18 @@ def test_a_decoder_that_died_unasked_costs_nothing(limited: LimitedSource) -> No
     os.kill(child, signal.SIGKILL)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # until it is gone with all its threads
     assert np.array_equal(limited[3].image, before)
+
+
+@needs_proc
+def test_a_decoder_that_nobody_asks_goes_and_comes_back(path: Path) -> None:
+    source = LimitedSource(path, "clip.mp4", Limits(decoder_idle_s=0.5))
+    frames = source.read(0, FRAMES)
+    first = next(frames).image
+    (child,) = children()
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    assert [frame.index for frame in frames] == list(range(1, FRAMES))
+    assert np.array_equal(source[0].image, first)
+    source.close()
 
 
 @needs_proc

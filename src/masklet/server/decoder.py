@@ -1,7 +1,8 @@
 """The process that decodes one file: bound, asked line by line, and free to die of what it reads.
 
-`python -m masklet.server.decoder PATH FILE BYTES`: FILE is the number of an open file, the shared memory that
-pixels go through, BYTES its own address space. It ends when its parent does, and when nobody asks for long.
+`python -m masklet.server.decoder PATH FILE BYTES IDLE`: FILE is the number of an open file, the shared memory
+that pixels go through, BYTES its own address space. It ends when its parent does, and when nobody has asked
+for IDLE seconds.
 """
 
 from __future__ import annotations
@@ -24,9 +25,6 @@ from masklet.server.frame_passing import put
 from masklet.types import Frame
 from masklet.video.protocol import FrameSource
 from masklet.video.source import open_source
-
-IDLE_S = 300.0
-"""Seconds without a question after which the process ends; the next one starts another."""
 
 
 class Decoder:
@@ -60,7 +58,7 @@ class Decoder:
             self._memory[: times.nbytes] = times.tobytes()
             return {"count": len(times)}
         if what == "frame":
-            return put(self._source[question["index"]], self._memory)
+            return put(self._source[question["index"]], self._memory, question["side"])
         if what == "next":
             return self._next(question)
         raise ValueError(f"{what!r} is no question")
@@ -82,7 +80,7 @@ class Decoder:
         if reader not in self._readers:
             self._readers[reader] = self._source.read(question["start"], question["stop"], question["step"])
         try:
-            return put(next(self._readers[reader]), self._memory)
+            return put(next(self._readers[reader]), self._memory, question["side"])
         except StopIteration:
             return {"end": True}
 
@@ -98,12 +96,12 @@ class Decoder:
             raise MemoryError from error
 
 
-def _main(path: str, shared: str, most_bytes: str) -> None:
+def _main(path: str, shared: str, most_bytes: str, idle_s: str) -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
     bind(int(most_bytes))
     decoder = Decoder(Path(path), int(shared))
-    while select.select([0], [], [], IDLE_S)[0] and (line := sys.stdin.buffer.readline()):
+    while select.select([0], [], [], float(idle_s))[0] and (line := sys.stdin.buffer.readline()):
         answers.write(json.dumps(decoder.answer(json.loads(line))) + "\n")
         answers.flush()
 

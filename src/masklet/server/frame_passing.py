@@ -1,14 +1,16 @@
 """A frame on its way from one process to another: its planes in shared memory, the rest in a line of JSON.
 
-Planes go as the decoder gave them, so that the receiver makes the same whole picture of them. A small one may
-differ by a fraction of a level: where H.264 puts the colours that it stores at half size, left or centred,
-cannot be read from a frame nor written to one. Nothing that arrives is believed: sizes are checked against
-what was announced for the video.
+Planes go as the decoder gave them, so that the receiver makes the same whole picture of them. The small
+picture for the network goes beside them: it depends on where the colours lie that H.264 stores at half size,
+which cannot be read from a frame nor written to one. Nothing that arrives is believed: sizes are checked
+against what was announced for the video.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,29 +30,69 @@ PADDING = 128
 COLOURS = ("colorspace", "color_range", "color_primaries", "color_trc")
 
 
+MOST_SIDE = 2048
+"""Largest small picture that goes along."""
+
+Ask = Callable[[int, int], np.ndarray | None]
+"""(frame index, side) → a small picture that did not come along, uint8 [side, side, 3], or None."""
+
+
+class PassedFrame(DecodedFrame):
+    """A frame from another process; `fitted` gives what was made there."""
+
+    _small: np.ndarray | None
+    _ask: Callable[[int], np.ndarray | None]
+
+    def fitted(self, side: int) -> np.ndarray:
+        if self._decoded.format.is_rgb:
+            return self.image
+        small = self._small
+        if small is None or len(small) != side:
+            small = self._ask(side)
+            self.__dict__["_small"] = small
+        return super().fitted(side) if small is None else small
+
+    @property
+    def small(self) -> np.ndarray | None:
+        """The small picture that is here."""
+        return self._small
+
+    def at(self, index: int) -> PassedFrame:
+        return _passed(super().at(index), self._small, self._ask)
+
+
 class Unfit(ValueError):
     """What arrived is no frame of the video that was announced."""
 
 
 def room(width: int, height: int) -> int:
-    """Bytes that any frame of this size fits into."""
-    return (width + PADDING) * (height + PADDING) * PIXEL_BYTES
+    """Bytes that any frame of this size fits into, with its small picture."""
+    return (width + PADDING) * (height + PADDING) * PIXEL_BYTES + MOST_SIDE**2 * 3
 
 
-def put(frame: Frame, memory: memoryview) -> dict[str, Any]:
-    """Write a frame's pixels into memory; returns what `taken` needs besides them."""
+def put(frame: Frame, memory: memoryview, side: int | None = None) -> dict[str, Any]:
+    """Write a frame's pixels into memory; returns what `taken` needs besides them.
+
+    side   of the small picture that goes along; None: without one
+    """
     told: dict[str, Any] = {"index": frame.index, "time": str(frame.time)}
     if not isinstance(frame, DecodedFrame):
         memory[: frame.image.nbytes] = np.ascontiguousarray(frame.image).reshape(-1).data
         return {**told, "size": [frame.width, frame.height]}
     decoded, orientation = frame.stored
-    if not _goes_as_it_is(decoded, len(memory)):
+    small = None
+    if side is not None and side <= MOST_SIDE and not decoded.format.is_rgb:
+        small = frame.fitted(side)
+    if not _goes_as_it_is(decoded, len(memory) - MOST_SIDE**2 * 3):
         decoded = decoded.reformat(format="rgb24")
     at, lines = 0, []
     for plane in decoded.planes:
         memory[at : at + plane.buffer_size] = memoryview(plane)
         at += plane.buffer_size
         lines.append(plane.line_size)
+    if small is not None:
+        memory[at : at + small.nbytes] = small.reshape(-1).data
+        told["side"] = side
     return {
         **told,
         "size": [decoded.width, decoded.height],
@@ -61,13 +103,15 @@ def put(frame: Frame, memory: memoryview) -> dict[str, Any]:
     }
 
 
-def taken(told: dict[str, Any], memory: memoryview, size: tuple[int, int], shrink: Shrinking) -> Frame:
+def taken(
+    told: dict[str, Any], memory: memoryview, size: tuple[int, int], shrink: Shrinking, ask: Ask
+) -> Frame:
     """The frame that `put` wrote, with pixels of its own; raises Unfit when it is none of the video.
 
     size   width and height as shown
     """
     try:
-        frame = _taken(told, memory, shrink)
+        frame = _taken(told, memory, shrink, ask)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise Unfit(str(error)) from error
     if (frame.width, frame.height) != size:
@@ -75,7 +119,7 @@ def taken(told: dict[str, Any], memory: memoryview, size: tuple[int, int], shrin
     return frame
 
 
-def _taken(told: dict[str, Any], memory: memoryview, shrink: Shrinking) -> Frame:
+def _taken(told: dict[str, Any], memory: memoryview, shrink: Shrinking, ask: Ask) -> Frame:
     index, time = int(told["index"]), Fraction(told["time"])
     width, height = (int(side) for side in told["size"])
     if width < 1 or height < 1 or room(width, height) > len(memory):
@@ -97,7 +141,20 @@ def _taken(told: dict[str, Any], memory: memoryview, shrink: Shrinking) -> Frame
     for name, value in zip(COLOURS, told["colours"], strict=True):
         setattr(decoded, name, int(value))
     turned = Orientation(*(bool(one) for one in told["turned"]))
-    return DecodedFrame(index, time, decoded, turned, shrink)
+    small = None
+    if side := told.get("side"):
+        pixels = np.frombuffer(memory, np.uint8, count=int(side) ** 2 * 3, offset=at)
+        small = pixels.reshape(int(side), int(side), 3).copy()
+        small.setflags(write=False)
+    return _passed(DecodedFrame(index, time, decoded, turned, shrink), small, partial(ask, index))
+
+
+def _passed(
+    frame: DecodedFrame, small: np.ndarray | None, ask: Callable[[int], np.ndarray | None]
+) -> PassedFrame:
+    made = PassedFrame(frame.index, frame.time, *frame.stored, frame.shrink)
+    made.__dict__.update(_small=small, _ask=ask)
+    return made
 
 
 def _goes_as_it_is(decoded: VideoFrame, most: int) -> bool:

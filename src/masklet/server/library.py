@@ -18,7 +18,7 @@ from typing import Any
 
 from masklet.errors import VideoError
 from masklet.server.inspecting import HEAD_BYTES, PHOTO_SUFFIXES, inspect, suffix_of
-from masklet.server.limited_source import CAN_LIMIT, LimitedSource
+from masklet.server.limited_source import CAN_LIMIT, LimitedSource, Side
 from masklet.server.problems import Refusal
 from masklet.server.records import Records, VideoRecord, now
 from masklet.server.settings import Settings
@@ -36,6 +36,7 @@ class Library:
         self._settings = settings
         self._records = records
         self._recent = RecentFrames()
+        self._side = Side()
         self._folder = settings.store / "videos"
         self._folder.mkdir(parents=True, exist_ok=True)
         for left_over in self._folder.glob("*.part"):  # uploads that a crash cut off
@@ -156,7 +157,7 @@ class Library:
     def frames_of(self, file: Path, name: str, facts: Mapping[str, Any] | None = None) -> FrameSource:
         """Frames of a file, decoded in a process of its own; facts: what `inspect` found in it, if it did."""
         if self._settings.isolate and CAN_LIMIT:
-            return LimitedSource(file, name, self._settings.limits, facts)
+            return LimitedSource(file, name, self._settings.limits, facts, self._side)
         source = open_source(file)
         source.name = name
         return source

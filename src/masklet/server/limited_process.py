@@ -70,9 +70,9 @@ class LimitedProcess:
     def _started(self) -> subprocess.Popen[bytes]:
         self.end()
         command = [sys.executable, "-m", "masklet.server.decoder"]
-        arguments = [str(self._path), str(self._shared), str(self._limits.probe_bytes)]
+        numbers = (self._shared, self._limits.probe_bytes, self._limits.decoder_idle_s)
         self._process = subprocess.Popen(
-            [*command, *arguments],
+            [*command, str(self._path), *map(str, numbers)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from masklet.errors import DamagedVideoError, VideoError
-from masklet.server.frame_passing import Unfit, room, taken
+from masklet.server.frame_passing import PassedFrame, Unfit, room, taken
 from masklet.server.limited_process import Broken, LimitedProcess
 from masklet.server.settings import Limits
 from masklet.types import Frame
@@ -25,6 +25,16 @@ from masklet.video.positions import check_frame, check_range
 
 CAN_LIMIT = os.name == "posix"
 """Whether this system lets a process be bound and handed an open file."""
+
+
+class Side:
+    """How large the pictures are that the network asked for last; what comes next is likely asked for so too.
+
+    One for all videos of a server, whose models are the same.
+    """
+
+    def __init__(self) -> None:
+        self.now: int | None = None
 
 
 class LimitedSource:
@@ -41,8 +51,16 @@ class LimitedSource:
     concurrent = True
     """`read` may run on another thread beside everything else here."""
 
-    def __init__(self, path: Path, name: str, limits: Limits, about: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        limits: Limits,
+        about: Mapping[str, Any] | None = None,
+        side: Side | None = None,
+    ) -> None:
         self.name = name
+        self._side = Side() if side is None else side
         self._path = path
         self._lock = threading.Lock()
         self._readers = count()
@@ -130,16 +148,26 @@ class LimitedSource:
     def _frame(self, question: dict[str, Any], what: str) -> Frame | None:
         """The frame that answers a question; None when there are no more."""
         with self._lock:
-            told = self._asked(question, what)
+            told = self._asked({**question, "side": self._side.now}, what)
             if told.get("end") is True:
                 return None
             try:
-                return taken(told, memoryview(self._memory), (self.width, self.height), self._shrink)
+                memory, size = memoryview(self._memory), (self.width, self.height)
+                return taken(told, memory, size, self._shrink, self._small)
             except Unfit as error:
                 self._process.end()
                 raise VideoError(
                     f"{what} is none of the video that was opened ({error}); upload it again"
                 ) from error
+
+    def _small(self, index: int, side: int) -> np.ndarray | None:
+        """A frame made small where it is decoded; None when there is nobody any more to do it."""
+        self._side.now = side
+        if self._closed:
+            return None
+        frame = self[index]
+        small = frame.small if isinstance(frame, PassedFrame) else None
+        return small if small is not None and len(small) == side else None
 
     def _asked(self, question: dict[str, Any], what: str) -> dict[str, Any]:
         if self._closed:

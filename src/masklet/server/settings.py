@@ -42,6 +42,8 @@ class Limits:
     """Seconds a new file may take to be looked through, and a decoder to open it again."""
     frame_s: float = 30
     """Seconds a decoder may take over one frame."""
+    decoder_idle_s: float = 300
+    """Seconds without a question after which a decoder's process ends; the next question starts another."""
     probe_bytes: int = 4 * 2**30
     """Address space of a process that looks through a new file, or decodes one."""
 

@@ -71,6 +71,11 @@ class DecodedFrame(Frame):
         return self._decoded, self._orientation
 
     @property
+    def shrink(self) -> Shrinking:
+        """What makes its small pictures."""
+        return self._shrink
+
+    @property
     def image(self) -> np.ndarray:  # type: ignore[override]
         with self._lock:
             if self._image is None:
