@@ -22,7 +22,7 @@ from masklet.server.limited_source import CAN_LIMIT, LimitedSource
 from masklet.server.settings import Limits
 from masklet.video.file import VideoFile
 from masklet.video.source import open_source
-from studio_kit import FRAMES, click, film, new_session, ok, problem, track
+from studio_kit import FRAMES, click, film, new_session, ok, problem, track, until
 
 pytestmark = pytest.mark.skipif(not CAN_LIMIT, reason="this system does not bound processes")
 
@@ -250,6 +250,53 @@ def test_a_decoder_that_hangs_is_given_up(path: Path) -> None:
 
 
 @needs_proc
+def test_closing_does_not_wait_for_a_decoder_that_hangs(limited: LimitedSource) -> None:
+    assert limited[0].index == 0
+    (child,) = children()
+    os.kill(child, signal.SIGSTOP)
+    told: list[str] = []
+
+    def ask() -> None:
+        try:
+            limited[5]
+        except VideoError as error:
+            told.append(str(error))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    until(lambda: limited._lock.locked())
+    limited.close()
+    asking.join(LIMITS.frame_s / 2)
+    assert not asking.is_alive()
+    assert "frame 5 of clip.mp4" in told[0]
+
+
+def test_what_a_decoder_makes_up_is_refused(limited: LimitedSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = limited._process.ask({"do": "frame", "index": 1, "side": 64, "left": []})
+    lies = [
+        {},
+        {"end": True},
+        {**truth, "size": [2**20, 2**20]},
+        {**truth, "size": [16, 16]},
+        {**truth, "size": [-1, -1]},
+        {**truth, "lines": [2**40, 1, 1]},
+        {**truth, "lines": [1]},
+        {**truth, "format": "cuda"},
+        {**truth, "format": "no such"},
+        {**truth, "time": "1/0"},
+        {**truth, "side": 2**20},
+        {**truth, "side": -64},
+        {**truth, "colours": ["red"] * 4},
+    ]
+    for lie in lies:
+        monkeypatch.setattr(limited._process, "ask", lambda _, lie=lie: lie)
+        with pytest.raises(VideoError, match="none of the video that was opened"):
+            limited[1]
+    monkeypatch.setattr(limited._process, "ask", lambda _: truth)
+    assert len(list(limited.read(0, 3))) == 3, "a decoder that never ends is not listened to for ever"
+
+
+@needs_proc
 def test_a_picture_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (64, 48)).save(tmp_path / "small.png")
     small = LimitedSource(tmp_path / "small.png", "small.png", LIMITS)
@@ -258,11 +305,11 @@ def test_a_picture_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     status = Path(f"/proc/{child}/status").read_text()
     used = int(status.partition("VmPeak:")[2].split()[0]) * 1024
     small.close()
-    # A file of some kilobytes whose pixels alone are 150 MB.
+    # A file of some kilobytes whose pixels alone are 96 MB.
     bomb = tmp_path / "bomb.png"
-    Image.new("RGB", (10_000, 5_000)).save(bomb)
+    Image.new("RGB", (8_000, 4_000)).save(bomb)
     assert bomb.stat().st_size < 2**20
-    about = {"width": 10_000, "height": 5_000, "frames": 1, "rate_exact": None}
+    about = {"width": 8_000, "height": 4_000, "frames": 1, "rate_exact": None}
     source = LimitedSource(bomb, "bomb.png", Limits(probe_bytes=used + 64 * 2**20), about)
     with pytest.raises(VideoError, match=r"bomb\.png") as caught:
         source[0]
@@ -270,7 +317,7 @@ def test_a_picture_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     assert str(tmp_path) not in str(caught.value)
     source.close()
     roomy = LimitedSource(bomb, "bomb.png", LIMITS, about)  # it was the bound, and nothing else
-    assert roomy[0].image.shape == (5_000, 10_000, 3)
+    assert roomy[0].image.shape == (4_000, 8_000, 3)
     roomy.close()
 
 

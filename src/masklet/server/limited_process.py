@@ -56,6 +56,11 @@ class LimitedProcess:
         self.end()
         raise Broken("the decoder broke down")
 
+    def interrupt(self) -> None:
+        """Have a question that another thread is asking fail at once."""
+        if (process := self._process) is not None:
+            process.kill()
+
     def end(self) -> None:
         """End the process, if there is one; the next question starts another."""
         process, self._process = self._process, None

@@ -72,10 +72,12 @@ class LimitedSource:
         try:
             known = about if about is not None else self._about
             self.width, self.height, self._frames = (int(known[n]) for n in ("width", "height", "frames"))
+            if self.width * self.height > limits.pixels or self._frames > limits.frames:
+                raise VideoError(f"{name} is larger than this server takes; make it smaller")
             rate = known["rate_exact"]
             self.rate = None if rate is None else Fraction(rate)
             self._memory = _grown(self._shared, max(room(self.width, self.height), 8 * self._frames))
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
             self._let_go()
             raise VideoError(f"{name} cannot be opened as a video; re-encode it and try again") from error
         except BaseException:
@@ -97,13 +99,15 @@ class LimitedSource:
     def _read(self, wanted: range) -> Iterator[Frame]:
         reader = next(self._readers)
         try:
-            while True:
-                place = {"start": wanted.start, "stop": wanted.stop, "step": wanted.step}
-                at = f"frame {wanted.start} of {self.name}"
+            for n in range(
+                len(wanted) + 1
+            ):  # the last question is answered by how the file breaks off, if it does
+                left = wanted[n:]
+                place = {"start": left.start, "stop": left.stop, "step": left.step}
+                at = f"frame {left.start} of {self.name}"
                 frame = self._frame({"do": "next", "reader": reader, **place}, at)
-                if frame is None:
+                if frame is None or n == len(wanted):
                     return
-                wanted = wanted[1:]
                 yield frame
         finally:
             self._left.append(reader)  # told later: this may run in the middle of another question
@@ -135,6 +139,7 @@ class LimitedSource:
 
     def close(self) -> None:
         """End the process for good; frames already given stay valid."""
+        self._process.interrupt()  # nobody waits for a frame that hangs
         with self._lock:
             if not self._closed:
                 self._let_go()
@@ -149,7 +154,7 @@ class LimitedSource:
         """The frame that answers a question; None when there are no more."""
         with self._lock:
             told = self._asked({**question, "side": self._side.now}, what)
-            if told.get("end") is True:
+            if question["do"] == "next" and told.get("end") is True:
                 return None
             try:
                 memory, size = memoryview(self._memory), (self.width, self.height)
