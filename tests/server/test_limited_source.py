@@ -222,6 +222,21 @@ def test_a_decoder_that_died_unasked_costs_nothing(limited: LimitedSource) -> No
 
 
 @needs_proc
+def test_it_is_started_when_it_is_needed_or_woken(path: Path) -> None:
+    about = {"width": 128, "height": 96, "frames": FRAMES, "rate_exact": "25"}
+    source = LimitedSource(path, "clip.mp4", LIMITS, about)
+    assert children() == []
+    source.wake()
+    (child,) = children()
+    source.wake()
+    assert source[2].index == 2
+    assert children() == [child]
+    source.close()
+    source.wake()
+    assert children() == []
+
+
+@needs_proc
 def test_a_decoder_that_nobody_asks_goes_and_comes_back(path: Path) -> None:
     source = LimitedSource(path, "clip.mp4", Limits(decoder_idle_s=0.5))
     frames = source.read(0, FRAMES)

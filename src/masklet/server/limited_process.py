@@ -32,6 +32,7 @@ class LimitedProcess:
         self._shared = shared
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_new = False  # it has answered nothing yet
 
     @property
     def is_running(self) -> bool:
@@ -40,17 +41,16 @@ class LimitedProcess:
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """The answer to a question; raises Broken. A process that had ended is started anew."""
         for _ in range(2):
-            is_new = not self.is_running
-            process = self._started() if is_new else self._process
-            assert process is not None
+            process = self.start()
             # A new one opens the file first, which takes as long as its first look did.
-            seconds = self._limits.probe_s if is_new else self._limits.frame_s
+            seconds = self._limits.probe_s if self._is_new else self._limits.frame_s
             if not _sent(process, question):
                 continue  # it was gone already
             line = self._answer(process, seconds)
             if line is not None:
+                self._is_new = False
                 return self._read(line)
-            if is_new or not _retired(process):
+            if not _retired(process):
                 break
             # Nobody had asked for long: it ended by itself in the moment of the question.
         self.end()
@@ -72,20 +72,27 @@ class LimitedProcess:
             if pipe is not None:
                 pipe.close()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
+        """The process, started if it does not run, without waiting until it can answer. Raises Broken."""
+        if self._process is not None and self.is_running:
+            return self._process
         self.end()
+        self._is_new = True
         command = [sys.executable, "-m", "masklet.server.decoder"]
         numbers = (self._shared, self._limits.probe_bytes, self._limits.decoder_idle_s)
-        self._process = subprocess.Popen(
-            [*command, str(self._path), *map(str, numbers)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(self._shared,),
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C is for the server, which still needs frames to end well
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
+        try:
+            self._process = subprocess.Popen(
+                [*command, str(self._path), *map(str, numbers)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(self._shared,),
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C is for the server, which still needs frames to end well
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )
+        except OSError as error:
+            raise Broken(f"no process can be started ({error.strerror or error})") from error
         return self._process
 
     def _answer(self, process: subprocess.Popen[bytes], seconds: float) -> bytes | None:

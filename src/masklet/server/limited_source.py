@@ -7,6 +7,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from fractions import Fraction
 from functools import cached_property
 from itertools import count
@@ -131,6 +132,16 @@ class LimitedSource:
     def _about(self) -> Mapping[str, Any]:
         with self._lock:
             return self._asked({"do": "about"}, self.name)
+
+    def wake(self) -> None:
+        """Start the process without waiting for it: frames will be wanted soon."""
+        if self._lock.acquire(blocking=False):  # else it is at work
+            try:
+                if not self._closed:
+                    with suppress(Broken):  # it is told when a frame is asked for
+                        self._process.start()
+            finally:
+                self._lock.release()
 
     def rest(self) -> None:
         """End the process; the next frame starts another."""

@@ -165,6 +165,8 @@ class LiveSession:
         state = self._state(workspace)
         self.tell({"type": "session", "session": state})
         self.show(outcome.frames)
+        if outcome.preview is not None and self._source is not None:
+            self._source.wake()  # who has clicked will track
         return outcome, state
 
     def _track(self, workspace: Workspace, request: RunRequest) -> Answer:
