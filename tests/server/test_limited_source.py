@@ -227,6 +227,7 @@ def test_it_is_started_when_it_is_needed_or_woken(path: Path) -> None:
     source = LimitedSource(path, "clip.mp4", LIMITS, about)
     assert children() == []
     source.wake()
+    until(lambda: len(children()) == 1)
     (child,) = children()
     source.wake()
     assert source[2].index == 2
@@ -354,7 +355,7 @@ def test_the_server_answers_on_when_its_decoders_die(serving, clip) -> None:
         picture = f"/api/videos/{video}/frames"
         assert client.get(f"{picture}/0").status_code == 200
         assert len(ok(client.get(f"/api/videos/{video}/times"))["times"]) == FRAMES
-        (child,) = children()
+        child = _own(client, video)
         os.kill(child, signal.SIGSTOP)
         killer = threading.Timer(0.5, os.kill, (child, signal.SIGKILL))
         killer.start()

@@ -33,6 +33,7 @@ class LimitedProcess:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._is_new = False  # it has answered nothing yet
+        self._is_over = False
 
     @property
     def is_running(self) -> bool:
@@ -57,7 +58,8 @@ class LimitedProcess:
         raise Broken("the decoder broke down")
 
     def interrupt(self) -> None:
-        """Have a question that another thread is asking fail at once."""
+        """Have the question fail that another thread may be asking, and all that follow. `end` it then."""
+        self._is_over = True
         if (process := self._process) is not None:
             process.kill()
 
@@ -77,6 +79,8 @@ class LimitedProcess:
         if self._process is not None and self.is_running:
             return self._process
         self.end()
+        if self._is_over:
+            raise Broken("it was closed")
         self._is_new = True
         command = [sys.executable, "-m", "masklet.server.decoder"]
         numbers = (self._shared, self._limits.probe_bytes, self._limits.decoder_idle_s)

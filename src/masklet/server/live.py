@@ -150,6 +150,7 @@ class LiveSession:
                 raise
             self._source = source
             self._saved = time.monotonic()
+            source.wake()  # while the person looks at the first picture
         return self._workspace
 
     def _change(self, workspace: Workspace, change: Change) -> tuple[Outcome, Answer]:
@@ -166,7 +167,7 @@ class LiveSession:
         self.tell({"type": "session", "session": state})
         self.show(outcome.frames)
         if outcome.preview is not None and self._source is not None:
-            self._source.wake()  # who has clicked will track
+            self._source.wake()  # it may have rested; who has clicked will track
         return outcome, state
 
     def _track(self, workspace: Workspace, request: RunRequest) -> Answer:
