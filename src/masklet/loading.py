@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from masklet.engine.openvino_store import (
 )
 from masklet.engine.openvino_topology import packed_for, packed_path, packed_sizes
 from masklet.errors import ConfigError, MissingExtraError, SinkError
-from masklet.model.registry import DEFAULT, Resolved, resolve
+from masklet.model.registry import DEFAULT, QUICK, Resolved, resolve
 
 if TYPE_CHECKING:
     from masklet.model.config import Sam2Config
@@ -83,6 +83,19 @@ def load(
 
         return Segmenter(CompiledTorchEngine(net, device, dtype))
     return Segmenter(TorchEngine(net, device, dtype))
+
+
+def for_clicks(devices: Sequence[str | None] = (None,), engine: str | None = None) -> str:
+    """The embedded model that answers a person in time: the default one on GPUs, the quick one elsewhere.
+
+    devices, engine   as for `load`, of every model that is going to be loaded
+    raises            ConfigError for a device that is not here
+    """
+    if engine == "openvino" or "cpu" in devices or not _has_torch():
+        return QUICK
+    from masklet.engine.torch_engine import pick_device
+
+    return QUICK if any(pick_device(device).type == "cpu" for device in devices) else DEFAULT
 
 
 def export(

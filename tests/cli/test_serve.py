@@ -42,7 +42,41 @@ def test_by_default_it_serves_this_machine_and_opens_the_browser(cli, served) ->
     assert settings.store == Path.home() / ".masklet"
     assert options == {"browser": True, "log_json": False}
     assert len(loads) == 1
-    assert done.out.strip() == "masklet studio: http://127.0.0.1:1/"
+    assert done.out.splitlines()[0] == "masklet studio: http://127.0.0.1:1/"
+
+
+@pytest.mark.parametrize(
+    ("options", "model", "words"),
+    [
+        ([], "masklet-tiny", "model: masklet-tiny"),
+        (["--device", "cuda,cuda:1", "--workers", "2"], "masklet-tiny", "model: masklet-tiny"),
+        (["--device", "cpu"], "masklet-nano", "no GPU"),
+        (["--device", "cuda,cpu", "--workers", "2"], "masklet-nano", "no GPU"),
+        (["--engine", "openvino"], "masklet-nano", "no GPU"),
+        (["--model", "masklet-nano"], "masklet-nano", "model: masklet-nano"),
+        (["--model", "large", "--device", "cpu"], "large", "model: large"),
+    ],
+)
+def test_where_nobody_names_a_model_a_gpu_decides(
+    cli, served, monkeypatch: pytest.MonkeyPatch, options: list[str], model: str, words: str
+) -> None:
+    torch = pytest.importorskip("torch")
+    pick = "masklet.engine.torch_engine.pick_device"
+    monkeypatch.setattr(pick, lambda wanted: torch.device(wanted or "cuda"))
+    done = cli("serve", *options)
+    assert done.code == 0, done.err
+    ((settings, loads, _),) = served
+    assert settings.model == model
+    assert {load.args[1] for load in loads} == {model}
+    line = done.out.splitlines()[1]
+    assert line == words if words.startswith("model") else words in line
+
+
+def test_without_a_gpu_or_pytorch_the_quick_model_answers(cli, served, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails
+    done = cli("serve")
+    assert served[0][0].model == "masklet-nano"
+    assert "--model masklet-tiny" in done.out.splitlines()[1]
 
 
 def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
@@ -66,7 +100,7 @@ def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
     for load in loads:
         assert isinstance(load().engine, FakeEngine)
     assert [load.args[1:] for load in loads] == [("small", d, "torch", 320) for d in ("cpu", "meta", "cpu")]
-    assert done.out.strip().endswith("?token=geheim")
+    assert done.out.splitlines() == ["masklet studio: http://127.0.0.1:1/?token=geheim", "model: small"]
 
 
 def test_sagemaker_listens_where_the_contract_says(cli, served, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ WRONG: tuple[Any, ...] = (
     {},
     {"a": [{}]},
 )
-METHODS = ("get", "post", "patch", "delete")
+METHODS = ("get", "post", "put", "patch", "delete")
 
 
 class Maker:

@@ -126,6 +126,17 @@ def test_a_video_with_effects_keeps_its_sound(client, tmp_path: Path) -> None:
         assert container.streams.video[0].frames == 4
 
 
+def test_without_effects_of_its_own_a_video_has_the_session_s(client, photo) -> None:
+    session = new_session(client, photo, "holiday.png")
+    click(client, session, 0, inside(0, 1))
+    blue = {"background": {"kind": "erase", "colour": "#0000ff"}}
+    ok(client.put(f"/api/sessions/{session}/effects", json=blue))
+    x, y = inside(0, 2)
+    for given, colour in ({}, (0, 0, 255)), ({"effects": {}}, COLOURS[2]):
+        _, data = exported(client, session, format="video", **given)
+        assert tuple(np.asarray(Image.open(io.BytesIO(data)))[y, x]) == colour
+
+
 def add_tone(pictures: Path, target: Path) -> None:
     """The same pictures with a tone beside them."""
     with av.open(str(pictures)) as source, av.open(str(target), "w") as out:

@@ -168,6 +168,23 @@ def test_what_was_taken_back_costs_clicks_and_leaves_no_prompt(team: Any, projec
     assert masklets.get(project, BACK).category == "wren"
 
 
+@pytest.mark.parametrize(("undone", "left"), [(1, [5]), (2, [5]), (3, [])])
+def test_effects_are_steps_of_a_round_too_but_no_part_of_it(
+    team: Any, project: Project, undone: int, left: list[int]
+) -> None:
+    task = claim(team)
+    session = task["session"]
+    click(team, session, 5)
+    for _ in range(2):  # the second changes nothing, and is no step
+        ok(team.put(f"/api/sessions/{session}/effects", json={"background": {"kind": "blur"}}))
+    click(team, session, 7)
+    for _ in range(undone):
+        ok(team.post(f"/api/sessions/{session}/undo"))
+    ok(submit(team, task))
+    assert [frame for frame, _ in masklets.prompts(project, BACK)] == left
+    assert [event[1] for event in prompt_events(project, BACK)] == [5, 7]
+
+
 def test_the_preview_builds_on_the_earlier_round_as_the_click_does(team: Any) -> None:
     session = claim(team)["session"]
     click(team, session, 5)

@@ -1,7 +1,6 @@
 // Answers questions about the page's pure modules: JSON in by standard input, JSON out. Run by test_modules.py.
 import { doubtsOf, nextDoubt } from "./core/doubt.js";
 import { outlines } from "./core/contour.js";
-import { noHistory, recorded, redoer, undone, undoer } from "./core/history.js";
 import { readBulk } from "./core/message.js";
 import { bytesOf, bytesOfText, extent, raster, runsOf, runsOfRaster, textOfBytes } from "./core/rle.js";
 import { fitted, toPicture, toScreen, zoomed } from "./core/view.js";
@@ -40,14 +39,6 @@ const answers = {
   doubts: ({ lane, from }) => {
     const places = doubtsOf(lane);
     return { places, next: nextDoubt(new Map([[1, places]]), from), before: nextDoubt(new Map([[1, places]]), from, true) };
-  },
-  history() {
-    let history = recorded(noHistory, { at: 2, before: "a", after: "b", group: "g" });
-    history = recorded(history, { at: 2, before: "b", after: "c", group: "g" });
-    const steps = history.past.length;
-    const who = [undoer(history, 2), undoer(history, 3), undoer(noHistory, 0), undoer(noHistory, 1)];
-    const [back, value] = undone(history);
-    return { steps, who, value, redo: redoer(back, 2, 0), left: undoer(back, 2) };
   },
   view() {
     const video = { width: 1280, height: 720 };

@@ -147,16 +147,6 @@ def test_calm_lanes_and_prompted_or_hidden_frames_are_not_doubtful(ask: Asking) 
     assert told == {"places": [], "next": None, "before": None}
 
 
-def test_undo_takes_back_what_came_last_wherever_it_is_kept(ask: Asking) -> None:
-    assert ask("history") == {
-        "steps": 1,
-        "who": ["page", "server", None, "server"],
-        "value": "a",
-        "redo": "page",
-        "left": "server",
-    }
-
-
 def test_zooming_keeps_the_point_under_the_pointer(ask: Asking) -> None:
     told = ask("view")
     assert told["after"] == pytest.approx(told["before"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,18 +103,114 @@ def test_masks_and_effects_are_seen_on_the_stage(server, person) -> None:
         background = page.get_by_role("radiogroup", name="Background")
         background.get_by_role("radio", name="Erase").click()
         page.wait_for_selector('.segments [role=radio][aria-checked="true"]:text("Result")')
-        page.wait_for_function(
-            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
-        )
+        drawn(page)
         assert near(colour_at(page, 200, 150), (0, 0, 0), 12)
         assert near(colour_at(page, ONE[0] + 4, ONE[1] + 4), (230, 30, 30))
         page.keyboard.press("Control+z")  # effects are undone like everything else
-        page.wait_for_function(
-            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
-        )
+        page.wait_for_selector('[aria-label="Background"] [data-kind=none][aria-checked="true"]')
+        drawn(page)
         assert near(colour_at(page, 200, 150), (120, 120, 120))
         page.keyboard.press("Control+z")
         page.wait_for_function("document.querySelectorAll('.object').length === 0")
+
+
+def test_the_page_says_which_model_answers(server, person) -> None:
+    with person() as page:
+        page.goto(server.url, wait_until="commit")
+        page.wait_for_selector(".answering:text('Model: fake, on cpu')")
+        open_gallery(page, server.url, "still.png")
+        page.keyboard.press("?")
+        page.get_by_role("dialog").get_by_text("Model: fake, on cpu").wait_for()
+
+
+def test_effects_and_look_come_along_to_another_browser(server, person) -> None:
+    with person() as page:
+        open_gallery(page, server.url, "still.png")
+        page.keyboard.press("y")
+        click(page, *ONE)
+        page.wait_for_selector("#candidates:not([hidden])")
+        page.keyboard.press("Escape")
+        opacity = page.get_by_label("Mask opacity")
+        opacity.fill("0.8")  # as a drag does, in steps of which the last one counts
+        page.get_by_label("Outlines").uncheck()
+        page.get_by_role("tab", name="Effects").click()
+        page.get_by_role("radiogroup", name="Background").get_by_role("radio", name="Erase").click()
+        page.get_by_label("Background: colour", exact=True).fill("#00ff00")
+        told = kept(page, lambda told: told["effects"]["background"]["colour"] == "#00ff00")
+        assert told["look"] == {"opacity": 0.8, "outline": False}
+        address = page.url
+        keys = page.evaluate("Object.keys(localStorage)")
+        assert not [key for key in keys if "effects" in key or "look" in key]
+    server.stop()
+    server.start()
+    with person() as other, person() as third:  # browsers that have never been here
+        for page in (other, third):
+            page.goto(address, wait_until="commit")
+            is_open(page)
+            page.keyboard.press("y")
+            page.keyboard.press("g")  # the result
+            page.get_by_role("tab", name="Effects").click()
+            page.wait_for_selector('[aria-label="Background"] [data-kind=erase][aria-checked="true"]')
+            drawn(page)
+            assert near(colour_at(page, 200, 150), (0, 255, 0), 12)
+        assert other.get_by_label("Mask opacity").input_value() == "0.8"
+        assert not other.get_by_label("Outlines").is_checked()
+
+        # What one of them does, the other sees; and takes back.
+        other.get_by_role("radiogroup", name="Background").get_by_role("radio", name="None").click()
+        third.wait_for_selector('[aria-label="Background"] [data-kind=none][aria-checked="true"]')
+        third.keyboard.press("Control+z")
+        other.wait_for_selector('[aria-label="Background"] [data-kind=erase][aria-checked="true"]')
+        drawn(other)
+        assert near(colour_at(other, 200, 150), (0, 255, 0), 12)
+        third.keyboard.press("Control+Shift+z")
+        other.wait_for_selector('[aria-label="Background"] [data-kind=none][aria-checked="true"]')
+
+
+def test_a_drag_of_an_effect_is_one_step_and_undo_waits_for_it(server, person) -> None:
+    with person() as page:
+        open_gallery(page, server.url, "still.png")
+        page.get_by_role("tab", name="Effects").click()
+        page.get_by_role("radiogroup", name="Background").get_by_role("radio", name="Blur").click()
+        kept(page, lambda told: told["undo"] == 1)
+        strength = page.get_by_role("region", name="Background").get_by_label("Strength")
+        strength.focus()
+        for _ in range(4):
+            page.keyboard.press("ArrowRight")
+        page.locator("#stage").focus()
+        page.keyboard.press("Control+z")  # at once: the drag has not been sent yet
+        told = kept(page, lambda told: told["redo"] == 1)
+        assert (told["undo"], told["effects"]["background"]["strength"]) == (1, 0.5)
+        page.keyboard.press("Control+Shift+z")
+        told = kept(page, lambda told: told["redo"] == 0)
+        assert (told["undo"], told["effects"]["background"]["strength"]) == (2, 0.7)
+
+
+def test_a_new_work_is_shown_as_the_person_likes_it(server, person) -> None:
+    with person() as page:
+        open_gallery(page, server.url, "still.png")
+        page.get_by_label("Mask opacity").fill("0.2")
+        kept(page, lambda told: told["look"]["opacity"] == 0.2)
+        page.get_by_role("button", name="masklet: back to the start").click()
+        page.get_by_role("button", name="squares.mp4").first.click()
+        is_open(page)
+        assert kept(page, lambda told: told["look"]["opacity"] == 0.2)["undo"] == 0
+
+
+def kept(page: Any, is_there: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What the server has of the work that is open, once it has what it should."""
+    for _ in range(300):
+        told = page.evaluate("fetch(`/api/sessions/${location.hash.slice(3)}`).then((one) => one.json())")
+        if is_there(told):
+            return told
+        page.wait_for_timeout(100)
+    raise AssertionError(f"the server has {told}")
+
+
+def drawn(page: Any) -> None:
+    page.wait_for_function(
+        "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+    )
 
 
 def test_a_lost_server_loses_no_click(server, person) -> None:

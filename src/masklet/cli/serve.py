@@ -11,12 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from masklet.cli.options import Engine, InputSize, Model, open_model
+from masklet.cli.options import Engine, InputSize, open_model
 from masklet.errors import ConfigError
-from masklet.model.registry import DEFAULT
+from masklet.loading import for_clicks
+from masklet.model.registry import DEFAULT, QUICK
 
 STORE_VARIABLE, TOKEN_VARIABLE, SAGEMAKER_VARIABLE = "MASKLET_STORE", "MASKLET_TOKEN", "MASKLET_SAGEMAKER"
 GIB = 2**30
+WHY_QUICK = f", since there is no GPU to compute on; --model {DEFAULT} is finer, and several times slower"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +31,15 @@ def serve(
         str, typer.Option("--host", help="Address to listen on; other than this machine's own needs a token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")] = 7860,
-    model: Model = DEFAULT,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A name from `masklet models`, or the path of a checkpoint file. "
+            f"[default: {DEFAULT} on a GPU, else {QUICK}]",
+        ),
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -105,14 +115,16 @@ def serve(
         from masklet.serving import model_in
 
         host, port, no_browser, log_json = "0.0.0.0", 8080, True, True
-        model = str(model_in() or model)
+        model = str(found) if (found := model_in()) else model
+    devices = [name.strip() or None for name in (device or "").split(",")]
+    named = model or for_clicks(devices, engine)
     token = token or os.environ.get(TOKEN_VARIABLE) or None
     token = secrets.token_urlsafe(24) if token == "new" else token
     settings = Settings(
         store=(store or Path(os.environ.get(STORE_VARIABLE) or "~/.masklet")).expanduser().absolute(),
         gallery=gallery,
         projects=tuple(project or ()),
-        model=model,
+        model=named,
         host=host,
         port=port,
         token=token,
@@ -120,10 +132,11 @@ def serve(
         sagemaker=sagemaker,
         limits=Limits(upload_bytes=int(most_upload * GIB), store_bytes=int(most_store * GIB), live=most_live),
     )
-    loads = _loads(ctx.obj, model, device, engine, input_size, workers)
+    loads = _loads(ctx.obj, named, devices, engine, input_size, workers)
 
     def say(address: str) -> None:
         typer.echo(f"masklet studio: {address}{f'?token={token}' if token else ''}")
+        typer.echo(f"model: {named}{WHY_QUICK if named != model and named == QUICK else ''}")
 
     serve_until_stopped(settings, loads, browser=not no_browser, log_json=log_json, say=say)
 
@@ -131,13 +144,12 @@ def serve(
 def _loads(
     load: Callable[..., Any],
     model: str,
-    device: str | None,
+    devices: list[str | None],
     engine: str | None,
     input_size: int | None,
     workers: int,
 ) -> list[Callable[[], Any]]:
     """One loader a worker; devices are dealt out in turn."""
-    devices = [name.strip() or None for name in device.split(",")] if device else [None]
     if len(devices) > max(workers, 1) and workers > 1:
         raise ConfigError(f"{len(devices)} devices for {workers} workers; give at least as many workers")
     count = max(workers, len(devices))

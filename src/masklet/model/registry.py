@@ -15,10 +15,12 @@ from pathlib import Path
 from masklet.errors import CheckpointError, MissingExtraError
 
 DEFAULT = "masklet-tiny"
+QUICK = "masklet-nano"
+"""The embedded one that keeps up with a person without a GPU."""
 CACHE_VARIABLE = "MASKLET_CACHE"
 EMBEDDED = {
     DEFAULT: "SAM 2 image path, masklet memory",
-    "masklet-nano": "masklet, from MobileSAM, SAM 2",
+    QUICK: "masklet, from MobileSAM, SAM 2",
 }
 """Name → origin of the checkpoints that come with the package."""
 

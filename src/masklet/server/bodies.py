@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from masklet.errors import ConfigError
+from masklet.server.appearance import MaskLook, coloured
 from masklet.server.exporting import ExportRequest
 from masklet.server.objects import Objects
 from masklet.server.runs import RunRequest
@@ -21,6 +24,8 @@ Clicks = Annotated[list[tuple[Pixels, Pixels, bool] | tuple[Pixels, Pixels]], Fi
 Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 
 MOST_COUNTS = 64 * 2**20
+MOST_OWN = 1000
+"""Effects of single objects in one request."""
 
 
 class Body(BaseModel):
@@ -73,8 +78,18 @@ class NewSession(Body):
     name: Name | None = None
 
 
-class Rename(Body):
-    name: Name
+class LookBody(Body):
+    opacity: Annotated[float, Field(ge=0, le=1)] | None = None
+    outline: bool | None = None
+
+    def look(self, now: MaskLook) -> MaskLook:
+        """What is not said stays as it is now."""
+        return replace(now, **self.model_dump(exclude_none=True))
+
+
+class SessionChange(Body):
+    name: Name | None = None
+    look: LookBody | None = None
 
 
 class NewObject(Body):
@@ -147,7 +162,18 @@ class EffectBody(Body):
 class EffectsBody(Body):
     object: EffectBody = EffectBody()
     background: EffectBody = EffectBody()
-    objects: dict[str, EffectBody] = {}
+    objects: Annotated[dict[str, EffectBody], Field(max_length=MOST_OWN)] = {}
+
+    def effects(self) -> Look:
+        """Raises ConfigError for an effect, or an object's id, that cannot be."""
+        own = {_object_id(name): body.effect() for name, body in self.objects.items()}
+        return Look(self.background.effect(), self.object.effect(), own)
+
+
+def _object_id(name: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", name):
+        raise ConfigError(f'effects.objects has {name[:20]!r}; name effects by ids of objects, like "1"')
+    return int(name)
 
 
 class ExportBody(Body):
@@ -156,20 +182,11 @@ class ExportBody(Body):
     start: FrameIndex | None = None
     stop: FrameIndex | None = None
     cutout: Literal["png", "mov", "webm"] = "png"
-    effects: EffectsBody = EffectsBody()
+    effects: EffectsBody | None = None
     sound: bool = True
 
-    def request(self, objects: Objects) -> ExportRequest:
-        """objects: as they are in the session, for their colours."""
-        try:
-            own = {int(i): body.effect() for i, body in self.effects.objects.items()}
-        except ValueError as error:
-            raise ConfigError("effects.objects must be named by object ids") from error
-        look = Look(
-            self.effects.background.effect(),
-            self.effects.object.effect(),
-            own,
-            {known.id: rgb(known.colour) for known in objects},
-        )
+    def request(self, objects: Objects, kept: Look) -> ExportRequest:
+        """objects: as they are in the session, for their colours; kept: its effects, if none are given."""
+        look = coloured(kept if self.effects is None else self.effects.effects(), objects)
         ids = None if self.objects is None else tuple(self.objects)
         return ExportRequest(self.format, ids, self.start, self.stop, self.cutout, look, self.sound)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from masklet.errors import MaskletError, VideoError
+from masklet.server.bounds import bind
 from masklet.server.problems import Refusal
 from masklet.server.settings import Limits
 
@@ -129,19 +130,8 @@ def _in_process(path: Path, limits: Limits) -> dict[str, Any]:
     return answer
 
 
-def _bound(most_bytes: int, seconds: int) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows: the time limit of the parent is what remains
-        return
-    for what, most in ((resource.RLIMIT_AS, most_bytes), (resource.RLIMIT_CPU, seconds)):
-        _, hard = resource.getrlimit(what)
-        resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def _main(path: str, most_bytes: str, seconds: str) -> None:
-    _bound(int(most_bytes), int(seconds))
+    bind(int(most_bytes), int(seconds))
     try:
         answer = facts_of(Path(path))
     except MaskletError as error:

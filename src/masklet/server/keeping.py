@@ -18,16 +18,18 @@ from typing import Any
 from masklet.errors import SessionError
 from masklet.predict.segmenter import Segmenter
 from masklet.predict.session import VideoSession
+from masklet.server import appearance
 from masklet.server.beginning import beginning_in
 from masklet.server.objects import as_json, from_json
 from masklet.server.problems import Refusal
 from masklet.server.records import Records, SessionRecord
-from masklet.server.workspace import Change, Outcome, Workspace
+from masklet.server.workspace import PLAIN, Change, Outcome, Workspace
+from masklet.video.effects import Look
 from masklet.video.protocol import FrameSource
 
 log = logging.getLogger(__name__)
 
-WORK, OBJECTS = "work.npz", "objects.json"
+WORK, OBJECTS, EFFECTS = "work.npz", "objects.json", "effects.json"
 
 
 class Keeper:
@@ -67,6 +69,7 @@ class Keeper:
         return Workspace(
             session,
             objects=from_json(saved["objects"]),
+            effects=_effects(saved.get("effects")),
             revision=saved["change"],
             most_objects=self._most_objects,
             beginning=beginning,
@@ -104,7 +107,12 @@ class Keeper:
         workspace.session.save(self._folder / name)
         self._records.checkpoint(
             self._id,
-            {"file": name, "change": workspace.revision, "objects": as_json(workspace.objects)},
+            {
+                "file": name,
+                "change": workspace.revision,
+                "objects": as_json(workspace.objects),
+                "effects": appearance.as_json(workspace.effects),
+            },
             {"objects": len(workspace.objects), "frames_covered": len(workspace.touched)},
         )
         self._undoable = self._redoable = 0
@@ -128,6 +136,7 @@ def to_file(workspace: Workspace, path: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             archive.write(inner, WORK)
             archive.writestr(OBJECTS, json.dumps(as_json(workspace.objects)))
+            archive.writestr(EFFECTS, json.dumps(appearance.as_json(workspace.effects)))
     finally:
         inner.unlink(missing_ok=True)
 
@@ -145,15 +154,27 @@ def from_file(
         with zipfile.ZipFile(carried) as archive:
             _check_unpacked(archive, most_bytes)
             objects = from_json(json.loads(archive.read(OBJECTS)))
+            told = json.loads(archive.read(EFFECTS)) if EFFECTS in archive.namelist() else None
+            effects = appearance.checked(_effects(told), objects)
             with archive.open(WORK) as packed, work.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked)
         with zipfile.ZipFile(work) as arrays:
             _check_unpacked(arrays, most_bytes)
         with _without_path(work):
             VideoSession.load(work, video, model.engine).close()
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+    except (zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError) as error:
         raise SessionError("the file is not work saved by masklet, or is damaged") from error
-    return {"file": work.name, "change": 0, "objects": as_json(objects)}
+    return {
+        "file": work.name,
+        "change": 0,
+        "objects": as_json(objects),
+        "effects": appearance.as_json(effects),
+    }
+
+
+def _effects(told: Mapping[str, Any] | None) -> Look:
+    """Saved effects; none for work that was saved before effects were."""
+    return PLAIN if told is None else appearance.from_json(told)
 
 
 @contextmanager

@@ -11,13 +11,14 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from masklet.errors import VideoError
 from masklet.server.inspecting import HEAD_BYTES, PHOTO_SUFFIXES, inspect, suffix_of
+from masklet.server.limited_source import CAN_LIMIT, LimitedSource, Side
 from masklet.server.problems import Refusal
 from masklet.server.records import Records, VideoRecord, now
 from masklet.server.settings import Settings
@@ -35,6 +36,7 @@ class Library:
         self._settings = settings
         self._records = records
         self._recent = RecentFrames()
+        self._side = Side()
         self._folder = settings.store / "videos"
         self._folder.mkdir(parents=True, exist_ok=True)
         for left_over in self._folder.glob("*.part"):  # uploads that a crash cut off
@@ -149,8 +151,15 @@ class Library:
         """Frames of a video, for one user alone."""
         if not Path(record.file).exists():
             raise Refusal("missing", f"the file of {record.facts['name']} is gone from the disk")
-        source = open_source(record.file)
-        source.name = str(record.facts["name"])  # exports and saved work know it by the name it came with
+        # Exports and saved work know it by the name it came with.
+        return self.frames_of(Path(record.file), str(record.facts["name"]), record.facts)
+
+    def frames_of(self, file: Path, name: str, facts: Mapping[str, Any] | None = None) -> FrameSource:
+        """Frames of a file, decoded in a process of its own; facts: what `inspect` found in it, if it did."""
+        if self._settings.isolate and CAN_LIMIT:
+            return LimitedSource(file, name, self._settings.limits, facts, self._side)
+        source = open_source(file)
+        source.name = name
         return source
 
     def shared(self, record: VideoRecord) -> SharedFrames:

@@ -6,11 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from masklet.errors import MaskletError, SessionError
 from masklet.predict.history import Preview
 from masklet.predict.segmenter import Segmenter
+from masklet.server.appearance import as_json as effects_json
 from masklet.server.keeping import Keeper
 from masklet.server.library import Library, video_json
 from masklet.server.masks_json import rle_of
@@ -148,11 +150,12 @@ class LiveSession:
                 raise
             self._source = source
             self._saved = time.monotonic()
+            source.wake()  # while the person looks at the first picture
         return self._workspace
 
     def _change(self, workspace: Workspace, change: Change) -> tuple[Outcome, Answer]:
         before = workspace.revision
-        if change["kind"] != "object" and self.run is not None and self.run.goes_on:
+        if self.run is not None and self.run.goes_on and workspace.changes_masks(change):
             self._end_run("stopped", "the prompts were changed; track again")
         try:
             outcome = self._keeper.change(workspace, change)
@@ -163,6 +166,8 @@ class LiveSession:
         state = self._state(workspace)
         self.tell({"type": "session", "session": state})
         self.show(outcome.frames)
+        if outcome.preview is not None and self._source is not None:
+            self._source.wake()  # it may have rested; who has clicked will track
         return outcome, state
 
     def _track(self, workspace: Workspace, request: RunRequest) -> Answer:
@@ -273,6 +278,8 @@ class LiveSession:
             "used": record.used,
             "revision": workspace.revision,
             "objects": as_json(workspace.objects),
+            "effects": effects_json(workspace.effects),
+            "look": asdict(self._records.look(self.id)),
             "prompts": _prompts(workspace),
             "undo": workspace.undo_steps,
             "redo": workspace.redo_steps,

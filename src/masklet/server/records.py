@@ -18,6 +18,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Float,
     ForeignKey,
     Integer,
     MetaData,
@@ -29,8 +30,10 @@ from sqlalchemy import (
     func,
     select,
 )
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
+from masklet.server.appearance import MaskLook
 from masklet.server.problems import Refusal
 
 _TABLES = MetaData()
@@ -54,6 +57,13 @@ _SESSIONS = Table(
     Column("used", String, nullable=False),
     Column("summary", Text, nullable=False, default="{}"),
     Column("checkpoint", Text),  # {"file", "change", "objects"}
+)
+_LOOKS = Table(
+    "looks",
+    _TABLES,
+    Column("session", String, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("opacity", Float, nullable=False),
+    Column("outline", Boolean, nullable=False),
 )
 _CHANGES = Table(
     "changes",
@@ -219,6 +229,22 @@ class Records:
     def rename(self, session_id: str, name: str) -> None:
         with self._begin() as connection:
             connection.execute(_SESSIONS.update().where(_SESSIONS.c.id == session_id).values(name=name))
+
+    def look(self, session_id: str) -> MaskLook:
+        """How a session's masks are shown; as usual until somebody says otherwise."""
+        wanted = select(_LOOKS.c.opacity, _LOOKS.c.outline).where(_LOOKS.c.session == session_id)
+        with self._begin() as connection:
+            row = connection.execute(wanted).first()
+        return MaskLook() if row is None else MaskLook(row.opacity, row.outline)
+
+    def set_look(self, session_id: str, look: MaskLook) -> None:
+        values = asdict(look)
+        with self._begin() as connection:
+            connection.execute(
+                insert(_LOOKS)
+                .values(session=session_id, **values)
+                .on_conflict_do_update(index_elements=["session"], set_=values)
+            )
 
     def drop_session(self, session_id: str) -> None:
         with self._begin() as connection:

@@ -8,9 +8,11 @@ from typing import Any
 
 from masklet.annotate.masklets import Kept
 from masklet.annotate.rounds import Given, Round
+from masklet.server.appearance import from_json
 from masklet.server.beginning import Beginning
-from masklet.server.workspace import Change, Workspace, prompt_of
+from masklet.server.workspace import PLAIN, Change, Workspace, prompt_of
 from masklet.types import Prompt
+from masklet.video.effects import Look
 
 Made = tuple[float, Mapping[str, Any]]
 """When a change was made, in seconds since 1970, and the change."""
@@ -30,11 +32,13 @@ class _Standing:
 
     cleared   frames whose prompts of earlier rounds stand no more
     look      name and colour of the object, which are steps to undo too
+    effects   as are these, although no part of a masklet
     """
 
     given: tuple[Given | _Pin, ...] = ()
     cleared: frozenset[int] = frozenset()
     look: tuple[str, str] = ("", "")
+    effects: Look = PLAIN
 
 
 def round_of(workspace: Workspace, changes: Iterable[Made]) -> Round:
@@ -108,7 +112,7 @@ def _replayed(workspace: Workspace, beginning: Beginning, log: Iterable[Made]) -
         else:
             after = _after(workspace, beginning, now, change, at)
             # How the object is looked at is no step of the work; all else is, a choice of candidates too.
-            if kind != "object" or after != now:
+            if kind not in ("object", "effects") or after != now:
                 done.append(now)
                 undone.clear()
             now = after
@@ -122,6 +126,8 @@ def _after(
     if kind == "object":
         look = (change.get("name", now.look[0]), change.get("colour", now.look[1]))
         return replace(now, look=look)
+    if kind == "effects":
+        return replace(now, effects=from_json(change["effects"]))
     if kind == "clear":
         places = {frame} if frame is not None else {*beginning.starting, *(one.frame for one in now.given)}
         return _without(now, places)

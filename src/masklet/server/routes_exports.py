@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api", tags=["exports"])
 async def start(body: ExportBody, live: Live, studio: TheStudio) -> dict[str, Any]:
     """Begin to write a file: masks, the cut-out, or the video with effects."""
     workspace = await answer(live.workspace())
-    request = body.request(workspace.objects)
+    request = body.request(workspace.objects, workspace.effects)
     return (await asyncio.to_thread(studio.exports.start, live, request)).as_json()
 
 

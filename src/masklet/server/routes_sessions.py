@@ -11,16 +11,18 @@ from starlette.background import BackgroundTask
 
 from masklet.errors import ConfigError
 from masklet.server import masks_json, wire
+from masklet.server.appearance import as_json
 from masklet.server.bodies import (
     ChooseBody,
     ClearBody,
+    EffectsBody,
     NewObject,
     NewSession,
     ObjectChange,
     ObjectId,
     PinBody,
     PromptBody,
-    Rename,
+    SessionChange,
     TrackBody,
 )
 from masklet.server.keeping import to_file
@@ -92,8 +94,13 @@ async def get_session(live: Live) -> dict[str, Any]:
 
 
 @router.patch("/{session_id}")
-async def rename(body: Rename, live: Live, studio: TheStudio) -> dict[str, Any]:
-    await asyncio.to_thread(studio.records.rename, live.id, body.name)
+async def change_session(body: SessionChange, live: Live, studio: TheStudio) -> dict[str, Any]:
+    """Its name, and how its masks are shown: no steps to undo."""
+    if body.name is not None:
+        await asyncio.to_thread(studio.records.rename, live.id, body.name)
+    if body.look is not None:
+        look = body.look.look(await asyncio.to_thread(studio.records.look, live.id))
+        await asyncio.to_thread(studio.records.set_look, live.id, look)
     state = await answer(live.state())
     live.tell({"type": "session", "session": state})
     return state
@@ -112,6 +119,13 @@ async def save(live: Live, studio: TheStudio) -> FileResponse:
     await answer(live.ask(lambda workspace: to_file(workspace, path)))
     name = f"{str(live.video.facts['name']).rpartition('.')[0] or 'work'}.masklet"
     return FileResponse(path, filename=name, background=BackgroundTask(path.unlink, missing_ok=True))
+
+
+@router.put("/{session_id}/effects")
+async def set_effects(body: EffectsBody, live: Live) -> dict[str, Any]:
+    """What happens to the background and the objects: all of it at once, one step to undo."""
+    change = {"kind": "effects", "effects": as_json(body.effects())}
+    return (await changed(live, change))["session"]
 
 
 # ── objects ──────────────────────────────────────────────────────────────────────────────────────

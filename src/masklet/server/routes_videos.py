@@ -13,7 +13,6 @@ from masklet.server.library import video_json
 from masklet.server.pictures import FORMATS, encoded
 from masklet.server.problems import Refusal
 from masklet.server.reaching import TheStudio
-from masklet.video.source import open_source
 
 router = APIRouter(prefix="/api", tags=["videos"])
 
@@ -96,7 +95,8 @@ def list_gallery(studio: TheStudio) -> dict[str, Any]:
 @router.get("/gallery/{key}/thumbnail", tags=["gallery"], responses=IMAGES, response_class=Response)
 def get_thumbnail(key: str, studio: TheStudio) -> Response:
     """The first frame, 180 pixels high."""
-    source = open_source(studio.library.gallery_file(key))
+    file = studio.library.gallery_file(key)
+    source = studio.library.frames_of(file, file.name)
     try:
         frame = source[0]
     finally:

@@ -35,7 +35,6 @@ from masklet.server.runs import TrackingRun
 from masklet.server.studio import Studio
 from masklet.server.websocket import CLOSE_CODES, serve_session
 from masklet.server.workspace import Workspace
-from masklet.video.source import open_source
 
 router = APIRouter(tags=["sagemaker"])
 
@@ -104,7 +103,7 @@ async def _done(job: _Job, studio: Studio) -> dict[str, Any]:
     """Prompt, then track in single steps; the lane is given back whatever happens."""
     lane = studio.scheduler.lane()
     most = studio.settings.limits.questions
-    source = await asyncio.to_thread(open_source, job.file)
+    source = await asyncio.to_thread(studio.library.frames_of, job.file, job.file.name)
     finished: Future[None] = Future()
     holder: list[Workspace] = []
     runs: list[TrackingRun] = []

@@ -39,9 +39,13 @@ class Limits:
     rate: float = 200
     """Requests a second one address may send for longer; twenty times that in a burst."""
     probe_s: float = 120
-    """Seconds a new file may take to be looked through."""
+    """Seconds a new file may take to be looked through, and a decoder to open it again."""
+    frame_s: float = 30
+    """Seconds a decoder may take over one frame."""
+    decoder_idle_s: float = 300
+    """Seconds without a question after which a decoder's process ends; the next question starts another."""
     probe_bytes: int = 4 * 2**30
-    """Address space of the process that looks through a new file."""
+    """Address space of a process that looks through a new file, or decodes one."""
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
@@ -60,7 +64,7 @@ class Settings:
     host, port   where it listens
     token     what a client must show; needed when the host is not this machine alone
     origins   other sites whose pages may use the server ("https://studio.example.org")
-    isolate   look through new files in a process of its own
+    isolate   look through new files, and decode all of them, in processes of their own
     sagemaker   answer /invocations without a token, and fetch what its requests name
     checkpoint_s   seconds of tracking after which the masks are saved
     """

@@ -83,6 +83,11 @@ class SharedFrames:
         """float64 [N], seconds of every frame; zeros for what has no time."""
         return getattr(self._source, "times", np.zeros(len(self)))
 
+    def wake(self) -> None:
+        """Get ready what the source needs for its next frame, if it needs anything."""
+        if (wake := getattr(self._source, "wake", None)) is not None:
+            wake()
+
     def rest(self) -> None:
         """Free what the source keeps for the next frame, if it keeps anything."""
         if (rest := getattr(self._source, "rest", None)) is not None:

@@ -15,21 +15,24 @@ from masklet.annotate.rounds import build_on, recall
 from masklet.errors import ConfigError, SessionError
 from masklet.predict.history import KEPT_STEPS, Preview, PromptedFrame
 from masklet.predict.session import VideoSession
+from masklet.server import appearance
 from masklet.server import objects as listed
 from masklet.server.beginning import Beginning
 from masklet.server.masks_json import mask_of
 from masklet.server.objects import Objects
 from masklet.types import FrameMasks, Mask, Prompt
+from masklet.video.effects import Look
 
 Change = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Step:
-    """What undo takes back: the objects before and after, and how many of the session's own steps."""
+    """What undo takes back: objects and effects, each before and after, and how many of the session's own
+    steps."""
 
-    before: Objects
-    after: Objects
+    objects: tuple[Objects, Objects]
+    effects: tuple[Look, Look]
     prompts: int
 
 
@@ -42,6 +45,10 @@ class Outcome:
 
     preview: Preview | None = None
     frames: frozenset[int] = frozenset()
+
+
+PLAIN = Look()
+"""No effects."""
 
 
 class Workspace:
@@ -58,6 +65,7 @@ class Workspace:
         session: VideoSession,
         *,
         objects: Objects = (),
+        effects: Look = PLAIN,
         revision: int = 0,
         most_objects: int = 64,
         beginning: Beginning | None = None,
@@ -65,6 +73,7 @@ class Workspace:
         self.session = session
         self.beginning = beginning
         self.objects = objects
+        self.effects = effects
         self.revision = revision
         self.most_objects = most_objects
         self.touched: set[int] = {t for m in session.masklets().values() for t in m.masks}
@@ -99,12 +108,12 @@ class Workspace:
             raise ConfigError(f"change {kind!r} is unknown; this server knows {', '.join(_CHANGES)}")
         if self.beginning is not None:
             self.beginning.check(change)
-        earlier, ids = self._answers(), set(self.session.objects)
+        earlier, ids, is_seen = self._answers(), set(self.session.objects), self.changes_masks(change)
         preview = _CHANGES[kind](self, change)
         self.revision += 1
         self.moment += 1
-        if kind == "object":
-            return Outcome()  # names and colours change no mask
+        if not is_seen:
+            return Outcome()
         self.fresh.clear()
         self.outdated = self._outdated()
         now = self._answers()
@@ -114,6 +123,12 @@ class Workspace:
         if set(self.session.objects) - ids and kind in ("undo", "redo"):
             frames = frozenset(self.touched)  # objects are back with all their masks
         return Outcome(preview, frames)
+
+    def changes_masks(self, change: Change) -> bool:
+        """Whether a change, made now, may change a mask; names, colours and effects do not."""
+        kind = change["kind"]
+        steps = {"undo": self._done, "redo": self._undone}.get(kind)
+        return steps[-1].prompts > 0 if steps else kind not in ("object", "effects")
 
     def tracked(self, frame: int) -> None:
         """Note that a run has passed a frame."""
@@ -145,7 +160,7 @@ class Workspace:
     @contextmanager
     def _step(self) -> Iterator[None]:
         """One undoable step, whole or not at all."""
-        before, self._made = self.objects, 0
+        objects, effects, self._made = self.objects, self.effects, 0
         try:
             yield
         except BaseException:
@@ -153,13 +168,14 @@ class Workspace:
                 self.session.undo()
             if self._made:
                 self._undone.clear()  # the session can't redo what was overwritten
-            self.objects = before
+            self.objects, self.effects = objects, effects
             raise
-        if self.objects != before or self._made:
+        step = Step((objects, self.objects), (effects, self.effects), self._made)
+        if objects != self.objects or effects != self.effects or self._made:
             self._undone.clear()
-            self._done.append(Step(before, self.objects, self._made))
+            self._done.append(step)
             self.steps_made += 1
-            while sum(step.prompts for step in self._done) > KEPT_STEPS:
+            while sum(max(step.prompts, 1) for step in self._done) > KEPT_STEPS:
                 del self._done[0]
 
     def _prompt(self, change: Change) -> Preview | None:
@@ -263,9 +279,14 @@ class Workspace:
             with self._step():
                 self.objects = listed.changed(self.objects, change["id"], words)
 
+    def _set_effects(self, change: Change) -> None:
+        with self._step():
+            self.effects = appearance.checked(appearance.from_json(change["effects"]), self.objects)
+
     def _remove_object(self, change: Change) -> None:
         with self._step():
             self.objects = listed.without(self.objects, change["id"])
+            self.effects = appearance.without(self.effects, change["id"])
             if change["id"] in self.session.objects:
                 self.session.remove(change["id"])
                 self._made += 1
@@ -276,7 +297,7 @@ class Workspace:
         step = self._done.pop()
         for _time in range(step.prompts):
             self.session.undo()
-        self.objects = step.before
+        self.objects, self.effects = step.objects[0], step.effects[0]
         self._undone.append(step)
 
     def _redo(self, _: Change) -> None:
@@ -285,7 +306,7 @@ class Workspace:
         step = self._undone.pop()
         for _time in range(step.prompts):
             self.session.redo()
-        self.objects = step.after
+        self.objects, self.effects = step.objects[1], step.effects[1]
         self._done.append(step)
 
     def _outdated(self) -> frozenset[int]:
@@ -323,7 +344,8 @@ def _looking(step: Step, object_id: int, look: Mapping[str, bool]) -> Step:
         there = any(known.id == object_id for known in objects)
         return listed.changed(objects, object_id, look) if there else objects
 
-    return Step(seen(step.before), seen(step.after), step.prompts)
+    before, after = step.objects
+    return Step((seen(before), seen(after)), step.effects, step.prompts)
 
 
 _CHANGES: dict[str, Callable[[Workspace, Change], Preview | None]] = {
@@ -335,6 +357,7 @@ _CHANGES: dict[str, Callable[[Workspace, Change], Preview | None]] = {
     "add_object": Workspace._add_object,
     "object": Workspace._change_object,
     "remove_object": Workspace._remove_object,
+    "effects": Workspace._set_effects,
     "undo": Workspace._undo,
     "redo": Workspace._redo,
 }

@@ -66,6 +66,16 @@ class DecodedFrame(Frame):
         return int(self._decoded.height if self._orientation.transpose else self._decoded.width)
 
     @property
+    def stored(self) -> tuple[VideoFrame, Orientation]:
+        """As the decoder gave it, and how it is turned for showing."""
+        return self._decoded, self._orientation
+
+    @property
+    def shrink(self) -> Shrinking:
+        """What makes its small pictures."""
+        return self._shrink
+
+    @property
     def image(self) -> np.ndarray:  # type: ignore[override]
         with self._lock:
             if self._image is None:

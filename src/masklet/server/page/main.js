@@ -1,13 +1,13 @@
 // The page, put together: state in the middle, actions that change it, parts that show it.
 
+import { appearing, plain } from "./act/appearing.js";
 import { objects } from "./act/objects.js";
 import { opening } from "./act/opening.js";
 import { playing } from "./act/playing.js";
 import { prompting } from "./act/prompting.js";
-import { loadLook, noEffects, rememberAll } from "./act/remember.js";
+import { loadHabits, rememberHabits } from "./act/remember.js";
 import { createSync } from "./act/sync.js";
 import { tracking } from "./act/tracking.js";
-import { noHistory } from "./core/history.js";
 import { createStore } from "./core/store.js";
 import { createOutbox } from "./net/outbox.js";
 import { annotating } from "./project/annotating.js";
@@ -38,7 +38,7 @@ const store = createStore({
   video: null, session: null, times: null, frame: 0, showing: null, frameProblem: null, playing: false, moving: false,
   tool: "add", brush: 24, selected: null, hover: null, wanted: false, candidates: null, pending: [], dragged: null,
   cross: null, box: null, connected: true, waiting: 0, lost: false, run: null, follow: false, trackedFrom: null,
-  view: null, fits: true, look: loadLook(), effects: noEffects, result: false, history: noHistory, tab: "objects",
+  view: null, fits: true, ...plain, habits: loadHabits(), result: false, tab: "objects",
   projects: null, project: null, person: null, notice: null, sitting: null,
   doubts: new Map(), mark: { start: null, stop: null }, exports: [], theme: "dark",
 });
@@ -51,7 +51,7 @@ app.outbox = createOutbox({
   onError: (error) => app.act.complain(error),
 });
 app.sync = createSync(app);
-Object.assign(app.act, objects(app), prompting(app), tracking(app), playing(app), opening(app), projects(app), annotating(app));
+Object.assign(app.act, appearing(app), objects(app), prompting(app), tracking(app), playing(app), opening(app), projects(app), annotating(app));
 app.act.escape = () => {
   const { candidates, selected, playing: plays } = store.state;
   if (plays) app.act.pausePlay();
@@ -66,5 +66,5 @@ for (const mount of [mountFiles, mountHelp, mountExport, mountHome, mountProject
   mount(app);
 }
 mountTips();
-rememberAll(store);
+rememberHabits(store);
 app.act.begin();

@@ -1,7 +1,6 @@
-// Objects: selecting, naming, colouring, hiding, locking, deleting; undo and redo of everything.
+// Objects: selecting, naming, colouring, hiding, locking, deleting; undo and redo of everything, which the server keeps.
 
 import * as api from "../net/api.js";
-import { recorded, redoer, redone, undoer, undone } from "../core/history.js";
 
 const ALONE = "This task is one object; another one is a task of its own, made on the project's page.";
 
@@ -24,6 +23,7 @@ export function objects(app) {
   async function step(verb) {
     const id = sid();
     store.set({ candidates: null });
+    app.act.keepAppearance(); // it comes first, and is the step that is meant
     const answer = await app.outbox.add(() => api[verb](id), { what: verb });
     app.act.takeAnswer(answer, id);
   }
@@ -48,6 +48,7 @@ export function objects(app) {
     async removeObject(object = store.state.selected) {
       if (object === null || !app.act.mayChange(object)) return;
       if (store.state.session.sitting) return app.act.say(ALONE);
+      app.act.keepAppearance(); // it may speak of this object
       const name = store.state.session.objects.find((one) => one.id === object)?.name;
       const id = sid();
       const answer = await app.outbox.add(() => api.deleteObject(id, object), {
@@ -62,26 +63,10 @@ export function objects(app) {
       app.act.say(`${name} is deleted.`, "", { label: "Undo", run: () => app.act.undo() });
     },
     undo() {
-      const { session, history } = store.state;
-      const who = session && undoer(history, session.undo);
-      if (who === "page") {
-        const [next, effects] = undone(history);
-        store.set({ history: next, effects });
-      } else if (who === "server") return step("undo");
+      if (store.state.session?.undo || app.act.hasDraft()) return step("undo");
     },
     redo() {
-      const { session, history } = store.state;
-      const who = session && redoer(history, session.undo, session.redo);
-      if (who === "page") {
-        const [next, effects] = redone(history);
-        store.set({ history: next, effects });
-      } else if (who === "server") return step("redo");
-    },
-    /** Change the effects; calls with one `group` in a row are one step. */
-    setEffects(effects, group = "") {
-      const { history, session } = store.state;
-      const step = { at: session.undo, before: store.state.effects, after: effects, group };
-      store.set({ effects, history: recorded(history, step), result: true });
+      if (store.state.session?.redo) return step("redo");
     },
   };
 }

@@ -4,8 +4,7 @@ import * as api from "../net/api.js";
 import { createFrames } from "../stage/frames.js";
 import { createMaskBook } from "../core/masks.js";
 import { openStream } from "../net/stream.js";
-import { noHistory } from "../core/history.js";
-import { loadEffects, noEffects } from "./remember.js";
+import { plain } from "./appearing.js";
 
 export function opening(app) {
   const { store } = app;
@@ -53,12 +52,13 @@ export function opening(app) {
     store.set({
       phase: "open", video, session: null, times: null, frame: Number.isFinite(first) ? first : 0, showing: null, selected: null,
       candidates: null, hover: null, pending: [], run: null, doubts: new Map(), mark: { start: null, stop: null },
-      history: noHistory, effects: loadEffects(sid) ?? noEffects, result: false, tool: "add", follow: false, cross: null, exports: [],
+      ...plain, result: false, tool: "add", follow: false, cross: null, exports: [],
       connected: true, frameProblem: null,
     });
     location.hash = `s/${sid}`;
     document.title = `${session.name} – masklet`;
     app.sync.adopt(session);
+    app.act.bringLook(session);
     if (session.objects.length) store.set({ selected: session.objects[0].id });
     app.act.arriveAtSitting(session);
     requestAnimationFrame(() => app.view.fit());
@@ -101,6 +101,7 @@ export function opening(app) {
   }
 
   function leave() {
+    app.act.keepAppearance();
     app.act.leaveSitting?.();
     closeStream?.();
     closeStream = null;
@@ -162,7 +163,7 @@ export function opening(app) {
       const { session } = store.state;
       const wanted = name.trim();
       if (!wanted || wanted === session.name) return;
-      const answer = await app.outbox.add(() => api.renameSession(session.id, wanted), { what: "name" });
+      const answer = await app.outbox.add(() => api.changeSession(session.id, { name: wanted }), { what: "name" });
       if (answer) app.sync.adopt(answer);
     },
     /** The first screen: the work named in the address, or the start. */
@@ -176,9 +177,18 @@ export function opening(app) {
         }
         return failed(error);
       }
+      learnModel();
       await arrive();
     },
   };
+
+  /** The model may still be opened when the page is. */
+  async function learnModel() {
+    if (store.state.info.model) return;
+    const info = await api.info().catch(() => null);
+    if (info?.model) store.set({ info });
+    else setTimeout(learnModel, 2000);
+  }
 
   /** Go where the address says. */
   async function arrive() {

@@ -147,8 +147,8 @@ export function playing(app) {
   }
 
   function startSound() {
-    const { video, look } = store.state;
-    if (!video.sound || look.mute) return;
+    const { video, habits } = store.state;
+    if (!video.sound || habits.mute) return;
     if (sound?.dataset.id !== video.id) {
       sound = document.createElement("video");
       sound.dataset.id = video.id;

@@ -79,8 +79,8 @@ export function prompting(app) {
     mayChange,
     /** Show what a click here would give; null ends it. */
     hover(point, negative = false) {
-      const { session, look, frame, selected, tool, playing, connected, candidates } = store.state;
-      const on = point && session && look.hover && connected && !playing && !app.outbox.length && !candidates && !app.running();
+      const { session, habits, frame, selected, tool, playing, connected, candidates } = store.state;
+      const on = point && session && habits.hover && connected && !playing && !app.outbox.length && !candidates && !app.running();
       const take = negative || tool === "take";
       if (!on || (take && selected === null)) {
         asked = null;

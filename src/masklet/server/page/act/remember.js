@@ -1,14 +1,7 @@
-// What this browser remembers: the look, the theme, each work's effects, who somebody is in a project, how long they drew.
+// What this browser remembers of a person, and the server does not: habits, theme, their name in a project, how long
+// they drew. Whatever belongs to the work is the server's.
 
-const LOOK = "masklet.look";
-
-export const noEffects = {
-  object: { kind: "none", strength: 0.5 },
-  background: { kind: "none", strength: 0.5 },
-  objects: {},
-};
-
-export const firstLook = { opacity: 0.45, outline: true, hover: true, mute: false };
+const HABITS = "masklet.habits";
 
 function read(key) {
   try {
@@ -34,8 +27,8 @@ function drop(key) {
   }
 }
 
-export const loadLook = () => ({ ...firstLook, ...read(LOOK) });
-export const loadEffects = (sid) => read(`masklet.effects.${sid}`);
+/** hover: a preview under the pointer; mute: no sound. */
+export const loadHabits = () => ({ hover: true, mute: false, ...read(HABITS) });
 export const loadPerson = (project) => read(`masklet.person.${project}`);
 export const savePerson = (project, name) => write(`masklet.person.${project}`, name);
 /** Seconds that somebody has worked on a session, for when its page is opened again. */
@@ -45,7 +38,6 @@ export const dropSpent = (sid) => drop(`masklet.spent.${sid}`);
 export const loadTheme = () => read("masklet.theme");
 export const saveTheme = (theme) => write("masklet.theme", theme);
 
-export function rememberAll(store) {
-  store.watch(["look"], ({ look }) => write(LOOK, look));
-  store.watch(["effects"], ({ effects, session }) => session && write(`masklet.effects.${session.id}`, effects));
+export function rememberHabits(store) {
+  store.watch(["habits"], ({ habits }) => write(HABITS, habits));
 }

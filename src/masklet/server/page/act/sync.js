@@ -21,6 +21,7 @@ export function createSync(app) {
     if (!session || (old && (old.id !== session.id || session.revision < old.revision))) return;
     const pending = app.store.state.pending.filter((click) => !arrived(session, click));
     app.store.set({ session, pending });
+    app.act.showAppearance(session);
     if (all) app.store.set({ run: null }); // a server that was started again counts its runs anew
     app.act.onRun(session.run ?? null);
     const { selected } = app.store.state;

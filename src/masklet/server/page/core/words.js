@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Numbers, and what the server says of itself, as people read them.
 
 export function clock(seconds) {
   const whole = Math.max(0, seconds);
@@ -24,3 +24,6 @@ export function ago(iso) {
   if (minutes < 1440) return `${Math.floor(minutes / 60)} h ago`;
   return new Date(iso).toLocaleDateString(undefined, { day: "numeric", month: "short" });
 }
+
+/** Who answers the clicks. */
+export const modelOf = ({ model, device }) => (model ? `Model: ${model}, on ${device}` : "The model is being opened …");

@@ -49,7 +49,9 @@ export const videoFile = (vid) => `/api/videos/${vid}/file`;
 
 export const createSession = (video, name) => ask("POST", "/api/sessions", { json: { video, name } });
 export const session = (sid) => ask("GET", at(sid));
-export const renameSession = (sid, name) => ask("PATCH", at(sid), { json: { name } });
+/** Name and look of a work; and its effects. Both arrive although the page is being left. */
+export const changeSession = (sid, patch, keepalive = false) => ask("PATCH", at(sid), { json: patch, keepalive });
+export const setEffects = (sid, effects, keepalive = false) => ask("PUT", `${at(sid)}/effects`, { json: effects, keepalive });
 /** Delete work; an uploaded video goes with the last work on it, or nothing would lead to it any more. */
 export const deleteSession = (sid) => ask("DELETE", `${at(sid)}?upload=true`);
 export const workFile = (sid) => `${at(sid)}/file`;

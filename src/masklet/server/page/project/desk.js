@@ -30,7 +30,7 @@ export const nothingOpen = {
 export function createDesk(app) {
   const store = createStore({
     ...nothingOpen, view: null, speed: 2, loops: true, follow: false, run: null, result: false, hover: null, cross: null, box: null,
-    pending: [], dragged: null, mark: { start: null, stop: null }, look: { opacity: 0.42, outline: true, mute: true },
+    pending: [], dragged: null, mark: { start: null, stop: null }, look: { opacity: 0.42, outline: true }, habits: { mute: true },
     effects: { object: NO_EFFECT, background: { kind: "spotlight", strength: 0.75 }, objects: {} },
     // Of the review itself.
     state: "idle", task: null, waiting: 0, judged: 0, message: null, shows: "tint", second: false, choosing: null, reasons: [], words: "",
@@ -84,7 +84,7 @@ export function createDesk(app) {
       const { hidden = false, result = false, opacity = 0, outline = false } = LOOKS[shows];
       const { session } = store.state;
       store.set({
-        shows, result, look: { ...store.state.look, opacity, outline },
+        shows, result, look: { opacity, outline },
         session: session && { ...session, objects: session.objects.map((one) => ({ ...one, hidden })) },
       });
     },

@@ -1,6 +1,5 @@
 // The bar on top: name of the work, whether it is saved, undo, redo, theme, help, export.
 
-import { redoer, undoer } from "../core/history.js";
 import { commandButton } from "./buttons.js";
 import { icon } from "./dom.js";
 
@@ -20,10 +19,10 @@ export function mountBar(app) {
   name.addEventListener("change", () => act.rename(name.value));
   name.addEventListener("keydown", (event) => event.key === "Enter" && name.blur());
 
-  store.watch(["session", "history", "phase"], ({ session, history, phase }) => {
+  store.watch(["session", "phase"], ({ session, phase }) => {
     undo.hidden = redo.hidden = phase !== "open";
-    undo.disabled = !session || !undoer(history, session.undo);
-    redo.disabled = !session || !redoer(history, session.undo, session.redo);
+    undo.disabled = !session?.undo;
+    redo.disabled = !session?.redo;
     if (session && document.activeElement !== name) name.value = session.name;
   });
 

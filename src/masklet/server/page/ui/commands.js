@@ -4,7 +4,7 @@
 export function makeCommands(app) {
   const { act, store } = app;
   const tool = (name) => () => store.set({ tool: name });
-  const look = (patch) => store.set({ look: { ...store.state.look, ...patch } });
+  const look = (patch) => app.act.setLook(patch);
   const nudge = (by) => look({ opacity: Math.min(1, Math.max(0, Math.round((store.state.look.opacity + by) * 20) / 20)) });
   const list = [
     ["Tools", "add", "Click on the object", ["c"], tool("add"), "add"],
@@ -60,7 +60,7 @@ export function makeCommands(app) {
     ["View", "outline", "Outlines", ["u"], () => look({ outline: !store.state.look.outline })],
     ["View", "fainter", "Fainter masks", [";"], () => nudge(-0.1)],
     ["View", "stronger", "Stronger masks", ["'"], () => nudge(0.1)],
-    ["View", "hover", "Preview under the pointer", ["y"], () => look({ hover: !store.state.look.hover })],
+    ["View", "hover", "Preview under the pointer", ["y"], () => store.set({ habits: { ...store.state.habits, hover: !store.state.habits.hover } })],
     ["View", "tab", "Objects or effects", ["j"], () => store.set({ tab: store.state.tab === "objects" ? "effects" : "objects" })],
     ["View", "theme", "Light or dark", ["shift+l"], () => act.toggleTheme(), "sun"],
 

@@ -57,9 +57,9 @@ function own(app) {
 function group(app, title, get, set, kinds, side, onReset = null) {
   const { store, act } = app;
   const now = () => get(store.state.effects) ?? { kind: null, strength: 0.5 };
-  const put = (patch, name = "") => {
+  const put = (patch, drag = false) => {
     const kind = patch.kind ?? now().kind ?? "none";
-    act.setEffects(set(store.state.effects, { ...now(), kind, ...patch }), name && `${title}.${name}`);
+    act.setEffects(set(store.state.effects, { ...now(), kind, ...patch }), { drag });
   };
   const choose = (kind) => {
     const { colour, colour2, ...rest } = now();
@@ -78,9 +78,9 @@ function group(app, title, get, set, kinds, side, onReset = null) {
     next.click();
     event.preventDefault();
   });
-  const strength = slider({ label: "Strength", min: 0, max: 1, step: 0.05, value: 0.5, text: (n) => `${Math.round(n * 100)}%`, oninput: (value) => put({ strength: value }, "strength") });
-  const colour = colourField({ label: `${title}: colour`, value: "#000000", oninput: (value) => put({ colour: value }, "colour") });
-  const colour2 = colourField({ label: `${title}: lower colour`, value: "#000000", oninput: (value) => put({ colour2: value }, "colour2") });
+  const strength = slider({ label: "Strength", min: 0, max: 1, step: 0.05, value: 0.5, text: (n) => `${Math.round(n * 100)}%`, oninput: (value) => put({ strength: value }, true) });
+  const colour = colourField({ label: `${title}: colour`, value: "#000000", oninput: (value) => put({ colour: value }, true) });
+  const colour2 = colourField({ label: `${title}: lower colour`, value: "#000000", oninput: (value) => put({ colour2: value }, true) });
   const colours = h("div", { class: "row" }, h("span", { class: "label" }, "Colour"), colour, colour2);
   const reset = onReset && h("button", { type: "button", class: "button small quiet", onclick: onReset }, "As all");
   const body = h("section", { class: "effect-group", "aria-label": title }, h("h2", {}, h("span", { class: "grow" }, title), reset), radios, strength, colours);

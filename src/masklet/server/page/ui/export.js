@@ -64,10 +64,12 @@ async function send(app, { format, cutout, objects, range, sound }) {
   const shown = session.objects.filter((object) => !object.hidden).map((object) => object.id);
   const job = { format, sound, objects: objects === "all" ? null : objects === "shown" ? shown : [selected ?? shown[0]] };
   if (format === "cutout") job.cutout = cutout;
-  if (format === "video") job.effects = plain(effects) ? { ...effects, object: { kind: "colour", strength: look.opacity } } : effects;
+  // Without effects a video would show nothing of the work: the masks lie over it then. Else the work's own are taken.
+  if (format === "video" && plain(effects)) job.effects = { ...effects, object: { kind: "colour", strength: look.opacity } };
   if (range === "mark" && mark.start !== null) job.start = mark.start;
   if (range === "mark" && mark.stop !== null) job.stop = mark.stop + 1;
   try {
+    await app.act.keepAppearance();
     const made = await api.createExport(session.id, job);
     if (!app.store.state.exports.some((one) => one.id === made.id)) app.store.set({ exports: [made, ...exports] });
   } catch (error) {

@@ -1,5 +1,6 @@
 // The sheet of all keys, made from the commands.
 
+import { modelOf } from "../core/words.js";
 import { caps } from "./commands.js";
 import { dialog } from "./dialog.js";
 import { h } from "./dom.js";
@@ -18,6 +19,7 @@ const ON_THE_PICTURE = [
 
 export function mountHelp(app) {
   app.act.openHelp = () => {
+    const { info } = app.store.state;
     const review = app.store.state.phase === "review";
     const groups = new Map();
     for (const command of (review ? app.desk.commands : app.commands).values()) {
@@ -34,7 +36,7 @@ export function mountHelp(app) {
       ),
     );
     const more = review ? [byHand("While a reason is chosen", [["Reasons", "1 … 8"]])] : [byHand("Mouse, pen and fingers", BY_HAND), byHand("When the picture has the focus", ON_THE_PICTURE)];
-    dialog("Keys", h("div", { class: "keys" }, more, sections), { wide: 760 });
+    dialog("Keys", [h("div", { class: "keys" }, more, sections), info && h("p", { class: "answering" }, modelOf(info))], { wide: 760 });
   };
 }
 

@@ -1,7 +1,7 @@
 // The start: open something new, pick from the gallery, or come back to earlier work.
 
 import { frameAddress, galleryPicture } from "../net/api.js";
-import { ago, bytes, count } from "../core/words.js";
+import { ago, bytes, count, modelOf } from "../core/words.js";
 import { projectCards } from "../project/cards.js";
 import { confirmed } from "./dialog.js";
 import { h, icon } from "./dom.js";
@@ -14,7 +14,7 @@ export function mountHome(app) {
     document.getElementById("studio").hidden = state.phase !== "open";
     document.body.dataset.phase = state.phase;
     if (home.hidden) return;
-    home.replaceChildren(state.phase === "gate" ? gate() : h("div", { class: "home-inner" }, welcome(), opener(app, state), projectCards(app, state), work(app, state), gallery(app, state)));
+    home.replaceChildren(state.phase === "gate" ? gate() : h("div", { class: "home-inner" }, welcome(), opener(app, state), projectCards(app, state), work(app, state), gallery(app, state), answering(state)));
   });
   act.pickFile ??= () => {};
 }
@@ -45,6 +45,8 @@ function opener({ act }, { opening, problem, info }) {
     problem && h("p", { class: "problem", role: "alert" }, problem),
   );
 }
+
+const answering = ({ info }) => info && h("p", { class: "answering", role: "status" }, modelOf(info));
 
 function work({ act }, { sessions }) {
   if (!sessions?.length) return null;

@@ -34,15 +34,15 @@ export function mountPanel(app) {
 
 function look(app) {
   const { store } = app;
-  const change = (patch) => store.set({ look: { ...store.state.look, ...patch } });
-  const { look: now } = store.state;
+  const change = app.act.setLook;
+  const { look: now, habits } = store.state;
   const opacity = slider({ label: "Mask opacity", min: 0, max: 1, step: 0.05, value: now.opacity, text: (n) => `${Math.round(n * 100)}%`, oninput: (value) => change({ opacity: value }) });
   const outline = toggle({ label: "Outlines", value: now.outline, onchange: (on) => change({ outline: on }) });
-  const hover = toggle({ label: "Preview under the pointer", value: now.hover, onchange: (on) => change({ hover: on }) });
+  const hover = toggle({ label: "Preview under the pointer", value: habits.hover, onchange: (on) => store.set({ habits: { ...store.state.habits, hover: on } }) });
   store.watch(["look"], ({ look: news }) => {
     opacity.set(news.opacity);
     outline.set(news.outline);
-    hover.set(news.hover);
   });
+  store.watch(["habits"], ({ habits: news }) => hover.set(news.hover));
   return h("div", { class: "panel-foot", role: "group", "aria-label": "Look of the masks" }, opacity, outline, hover);
 }

@@ -11,7 +11,7 @@ export function transport(app) {
   const time = h("b", {});
   const total = h("span", {});
   const all = h("span", {});
-  const mute = h("button", { type: "button", class: "button only quiet", "aria-label": "Sound", data: { tip: "Sound" }, onclick: () => store.set({ look: { ...store.state.look, mute: !store.state.look.mute } }) }, icon("sound"));
+  const mute = h("button", { type: "button", class: "button only quiet", "aria-label": "Sound", data: { tip: "Sound" }, onclick: () => store.set({ habits: { ...store.state.habits, mute: !store.state.habits.mute } }) }, icon("sound"));
   const row = h(
     "div",
     { class: "transport" },
@@ -35,10 +35,10 @@ export function transport(app) {
     all.textContent = `of ${state.video.frames - 1}`;
     mute.hidden = !state.video.sound;
   });
-  store.watch(["look"], ({ look }) => {
-    setIcon(mute, look.mute ? "mute" : "sound");
-    mute.setAttribute("aria-label", look.mute ? "Sound on" : "Sound off");
-    mute.dataset.tip = look.mute ? "Sound on" : "Sound off";
+  store.watch(["habits"], ({ habits }) => {
+    setIcon(mute, habits.mute ? "mute" : "sound");
+    mute.setAttribute("aria-label", habits.mute ? "Sound on" : "Sound off");
+    mute.dataset.tip = habits.mute ? "Sound on" : "Sound off";
   });
   return row;
 }
