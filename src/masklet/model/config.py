@@ -80,7 +80,7 @@ class Sam2Config:
     memory_mask_stride: int = 1
     """Masks enter the memory at S divided by this: 1 as in SAM 2, 4 as the decoder gives them."""
     slots: int = 7
-    """Temporal slots: one for prompted frames, the others for recent frames, each read by its own embedding."""
+    """Temporal slots, each with an embedding: one for prompted frames, the others for recent frames."""
     pointer_limit: int = 16
     """Object pointers a frame may read."""
     decoder_heads: int = 8

@@ -31,7 +31,7 @@ POOL = "memory_encoder.pool."
 """What merges places: only a memory encoder with a pool has it."""
 
 SLOTS = "memory_slot_embed"
-"""Embeddings of the temporal slots: the k-th row is of the frame k + 1 steps ago, the last of prompted ones."""
+"""Embeddings of the temporal slots: row k is for the frame k + 1 steps ago, the last for prompted ones."""
 
 FIRST = 6
 """Parts of the mask path that see masks finer than stride 4: two convolutions with norm and activation."""
@@ -69,8 +69,8 @@ def borrow_memory(
     mine = model.config
     if lender.slots < mine.slots:
         raise ConfigError(
-            f"{mine.name} cannot start from the memory of {lender.name}: that has {lender.slots} temporal slots, "
-            f"this {mine.slots}"
+            f"{mine.name} cannot start from the memory of {lender.name}: that has {lender.slots} temporal "
+            f"slots, this {mine.slots}"
         )
     if lender.slots > mine.slots:
         memory = dict(memory) | {SLOTS: nearest_slots(memory[SLOTS], mine.slots)}
