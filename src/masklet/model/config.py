@@ -138,7 +138,7 @@ def presets() -> dict[str, Sam2Config]:
         lean,
         name="masklet-nano",
         trunk=TinyVitConfig(),
-        input_size=384,
+        input_size=448,
         memory_layers=1,
         memory_mask_stride=4,
     )
