@@ -132,15 +132,16 @@ def presets() -> dict[str, Sam2Config]:
             f"sam2-hiera-{size}", trunk, no_object_embed=False, pointer_time=False
         )
         result[f"sam2.1-hiera-{size}"] = Sam2Config(f"sam2.1-hiera-{size}", trunk)
-    lean = Sam2Config("", TINY, memory_hidden=256, fuser_expansion=1, slots=3)
-    result["masklet-tiny"] = replace(lean, name="masklet-tiny", input_size=512, memory_layers=2)
-    result["masklet-nano"] = replace(
-        lean,
-        name="masklet-nano",
-        trunk=TinyVitConfig(),
+    result["masklet-tiny"] = Sam2Config("masklet-tiny", TINY, input_size=512, memory_layers=2)
+    result["masklet-nano"] = Sam2Config(
+        "masklet-nano",
+        TinyVitConfig(),
         input_size=448,
         memory_layers=1,
+        memory_hidden=256,
+        fuser_expansion=1,
         memory_mask_stride=4,
+        slots=3,
     )
     return result
 
