@@ -40,13 +40,11 @@ def _everywhere(linear: nn.Linear, x: Tensor) -> Tensor:
     return F.conv2d(x, linear.weight[:, :, None, None], linear.bias)
 
 
-def suit(model: nn.Module) -> None:
-    """Exchange a model's layers for these; its parameters and what it computes stay the same."""
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, FuserBlock):
-                setattr(parent, name, ConvolutionFuser(child))
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, LayerNorm2d):
-                setattr(parent, name, ChannelNorm(child))
+def suit(module: nn.Module) -> None:
+    """Exchange the layers inside for these; parameters and what is computed stay the same."""
+    for name, child in list(module.named_children()):
+        suit(child)
+        if isinstance(child, LayerNorm2d):
+            setattr(module, name, ChannelNorm(child))
+        elif isinstance(child, FuserBlock):
+            setattr(module, name, ConvolutionFuser(child))
