@@ -7,6 +7,8 @@ hold is learned where it matters: in the masks, with prompts in the loop (as in 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -58,44 +60,44 @@ class Distilling:
         loss = feature_error(mine, prepared, self.settings.features)
         if not self.settings.masks and not show:
             return Measured(loss)
-        rows, masks = _objects(rng, clips, self.recipe.objects)
-        if not rows:
-            return Measured(loss)
         plan = sample_picture_plan(rng, mix=self.recipe.prompts)
+        places = self.settings.places if plan.first == "click" else 0
+        asked = _asked(rng, clips, self.recipe.objects, places, plan, self.device)
+        if not asked.rows:
+            return Measured(loss)
         if not self.settings.masks:
             with torch.no_grad():
-                answers = self._answers(mine, prepared, rows, masks, plan, rng)
+                answers = self._answers(mine, prepared, asked, plan, rng)
         else:
-            answers = self._answers(mine, prepared, rows, masks, plan, rng)
+            answers = self._answers(mine, prepared, asked, plan, rng)
             errors = [mask_error(ours, theirs, self.recipe.weights) for ours, theirs in answers]
             loss = loss + self.settings.masks * torch.stack(errors).mean()
         regions = [
             true_iou(_best(ours), (_sized(_best(theirs)[:, None], _best(ours))[:, 0] > 0).float()).mean()
             for ours, theirs in answers
         ]
-        sample = _sample(clips, rows, answers[-1]) if show else None
+        sample = _sample(clips, asked.rows, answers[-1]) if show else None
         return Measured(loss, region=mean_or_nan(regions), sample=sample)
 
     def _answers(
         self,
         mine: Features,
         theirs: Features,
-        rows: list[int],
-        masks: np.ndarray,
+        asked: Asked,
         plan: PromptPlan,
         rng: np.random.Generator,
     ) -> list[tuple[Decoded, Decoded]]:
         """Student's and teacher's answers to the same prompts, then to clicks where they differ."""
-        index = torch.tensor(rows, device=self.device)
+        index = torch.tensor(asked.rows, device=self.device)
         own = self.model.condition(_rows(mine, index), None)
         with torch.no_grad():
             other = self.teacher.condition(_rows(theirs, index), None)
-        points, labels = _first_prompt(masks, plan, rng, self.device)
+        points, labels, size = asked.points, asked.labels, self.recipe.input_size
         pairs: list[tuple[Decoded, Decoded]] = []
         for number in range(1 + plan.correction_clicks):
             priors = [None, None] if not pairs else [_prior(one) for one in pairs[-1]]
             if pairs:
-                new, signs = _difference(pairs[-1], masks.shape[-1], rng, self.device)
+                new, signs = _difference(pairs[-1], size, rng, self.device)
                 points, labels = torch.cat((points, new), dim=1), torch.cat((labels, signs), dim=1)
             multimask = number == 0 and plan.first == "click"
             with torch.no_grad():
@@ -132,32 +134,56 @@ def mask_error(mine: Decoded, theirs: Decoded, weights: LossWeights) -> Tensor:
     return (masks + weights.iou * ious).mean()
 
 
-def _objects(rng: np.random.Generator, clips: list[Clip], most: int) -> tuple[list[int], np.ndarray]:
-    """Objects to ask for, some of every frame: the row of its features, and its mask bool [O, S, S]."""
+@dataclass(frozen=True)
+class Asked:
+    """First prompts of a batch of pictures.
+
+    rows     the frame each is about, a row of the features
+    points   [O, P, 2] in 0 to 1, with labels [O, P]
+    """
+
+    rows: list[int]
+    points: Tensor
+    labels: Tensor
+
+
+def _asked(
+    rng: np.random.Generator,
+    clips: list[Clip],
+    objects: int,
+    places: int,
+    plan: PromptPlan,
+    device: torch.device,
+) -> Asked:
+    """Prompts for some objects of every frame, and clicks on some places of it, whatever is there."""
     rows: list[int] = []
-    masks: list[np.ndarray] = []
+    points: list[np.ndarray] = []
     start = 0
     for clip in clips:
+        size = clip.frames.shape[-2]
         for frame in range(len(clip.frames)):
             seen = np.flatnonzero(clip.masks[frame].any(axis=(1, 2)))
-            for number in rng.permutation(seen)[:most]:
+            for number in rng.permutation(seen)[:objects]:
                 rows.append(start + frame)
-                masks.append(clip.masks[frame, int(number)])
+                points.append(_first_prompt(clip.masks[frame, int(number)], plan, rng) / size)
+            for _ in range(places):
+                rows.append(start + frame)
+                points.append(rng.random((1, 2)))
         start += len(clip.frames)
-    return rows, np.stack(masks) if masks else np.zeros((0, 1, 1), bool)
+    labels = [1] if plan.first == "click" else [2, 3]
+    count = len(rows)
+    return Asked(
+        rows,
+        torch.from_numpy(np.array(points, np.float32).reshape(count, len(labels), 2)).to(device),
+        torch.tensor([labels] * count, dtype=torch.int64, device=device).reshape(count, len(labels)),
+    )
 
 
-def _first_prompt(
-    masks: np.ndarray, plan: PromptPlan, rng: np.random.Generator, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    size = masks.shape[-1]
+def _first_prompt(mask: np.ndarray, plan: PromptPlan, rng: np.random.Generator) -> np.ndarray:
+    """Points [P, 2] in pixels that show this object: a click, or the corners of a box."""
     if plan.first == "click":
-        points = np.array([[first_click(mask, rng)] for mask in masks], np.float32)
-        labels = np.ones(points.shape[:2], np.int64)
-    else:
-        points = np.array([box_prompt(mask, rng) for mask in masks], np.float32).reshape(-1, 2, 2)
-        labels = np.tile(np.array([2, 3]), (len(masks), 1))
-    return torch.from_numpy(points / size).to(device), torch.from_numpy(labels).to(device)
+        return np.array([first_click(mask, rng)], np.float32)
+    return np.asarray(box_prompt(mask, rng), np.float32).reshape(2, 2)
 
 
 def _difference(

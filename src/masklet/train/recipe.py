@@ -30,6 +30,9 @@ class Distillation:
     """What the error of the maps at strides 16, 8 and 4 counts."""
     masks: float = 0.0
     """What the masks through the decoder count; 0 learns from features alone, at a third of the cost."""
+    places: int = 0
+    """Clicks anywhere in a picture beside those on its objects, when the plan is a click: what nobody
+    labelled is learned too, and pictures without labels teach masks."""
     teacher_size: int = 0
     """Side of the teacher's input; 0 takes the student's. A larger one has sharper edges to teach."""
 
