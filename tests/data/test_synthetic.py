@@ -32,8 +32,9 @@ def clips(pool: ImagePool, settings: ClipSettings, count: int, seed: int = 0) ->
         replace(SMALL, scene=0.0, in_place=0.0),
         replace(SMALL, fast=1.0, cover=1.0, leave=1.0, obstacles=1.0, motion_blur=1.0, frames=8),
         replace(SMALL, frames=1, max_objects=1),
+        replace(SMALL, sparse=1.0),
     ],
-    ids=["scene", "in_place", "pasted", "eventful", "still"],
+    ids=["scene", "in_place", "pasted", "eventful", "still", "sparse"],
 )
 def test_clips_keep_their_promises(pool: ImagePool, settings: ClipSettings) -> None:
     for clip in clips(pool, settings, 12):
@@ -76,6 +77,17 @@ def test_things_move_and_sometimes_vanish_and_come_back(pool: ImagePool) -> None
         for t in range(clip.visible.shape[0] - 1)
     ]
     assert any(back)
+
+
+def test_frames_of_sparse_clips_lie_farther_apart(pool: ImagePool) -> None:
+    def share_kept(settings: ClipSettings) -> float:
+        found = clips(pool, replace(settings, frames=6, leave=0.5), 30)
+        pairs = [
+            (mask[t], mask[t + 1]) for clip in found for mask in clip.masks.swapaxes(0, 1) for t in range(5)
+        ]
+        return float(np.mean([(a & b).sum() / max(1, (a | b).sum()) for a, b in pairs]))
+
+    assert share_kept(replace(SMALL, sparse=1.0)) < 0.9 * share_kept(SMALL)
 
 
 class _Discs:

@@ -123,6 +123,18 @@ def test_pictures_without_objects_teach_features_alone() -> None:
     assert np.isnan(measured.region)
 
 
+def test_clicks_anywhere_make_masks_teach_on_pictures_without_objects() -> None:
+    model = student()
+    settings = Distillation(masks=1.0, places=2)
+    bare = [Clip(np.zeros((1, 64, 64, 3), np.uint8), np.zeros((1, 0, 64, 64), bool), np.zeros((1, 0), bool))]
+    for click, learns in ((1.0, True), (0.0, False)):  # nobody can draw a box around nothing
+        recipe = replace(RECIPE, distillation=settings, prompts=PromptMix(0, click, 0, 1))
+        task = Distilling(model, little(), recipe)
+        measured = task.measure(bare, task.prepare(bare), np.random.default_rng(0), show=True)
+        assert np.isnan(measured.region) != learns
+        assert measured.sample is None or measured.sample.answers.shape[1] == 2
+
+
 def test_a_student_starts_with_the_teachers_decoder() -> None:
     model, teacher = student(), little().state_dict()
     for name, tensor in model.state_dict().items():

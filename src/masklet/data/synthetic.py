@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from masklet.data.clips import Clip, ClipSettings
+from masklet.data.clips import SPARSE, Clip, ClipSettings
 from masklet.data.datasets import ImagePool
 from masklet.data.layers import compose
 from masklet.data.light import filmed
@@ -52,10 +52,14 @@ class ClipSynthesiser:
 
     def _attempt(self, rng: np.random.Generator, frames: int) -> Clip | None:
         settings = self.settings
-        stage = staged(rng, self.pool, settings, frames)
+        sparse = settings.sparse > 0 and rng.random() < settings.sparse
+        stage = staged(rng, self.pool, settings, frames * SPARSE if sparse else frames)
         if stage is None or stage.objects == 0:
             return None
         pictures, masks, whole = compose(stage.layers, settings.size, stage.objects)
+        if sparse:
+            picked = np.sort(rng.choice(frames * SPARSE, frames, replace=False))
+            pictures, masks, whole = pictures[picked], masks[picked], whole[picked]
         if rng.random() < 0.5 and _followable(masks[-1], whole[-1], settings).any():
             # films run backwards just as well
             pictures, masks, whole = pictures[::-1], masks[::-1], whole[::-1]
