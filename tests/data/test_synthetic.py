@@ -81,7 +81,7 @@ def test_things_move_and_sometimes_vanish_and_come_back(pool: ImagePool) -> None
 
 def test_frames_of_sparse_clips_lie_farther_apart(pool: ImagePool) -> None:
     def share_kept(settings: ClipSettings) -> float:
-        found = clips(pool, replace(settings, frames=6, leave=0.5), 30)
+        found = clips(pool, replace(settings, frames=6, leave=0, cover=0), 30)
         pairs = [
             (mask[t], mask[t + 1]) for clip in found for mask in clip.masks.swapaxes(0, 1) for t in range(5)
         ]

@@ -9,7 +9,6 @@ import numpy as np
 from masklet.data.light import LightSettings
 from masklet.errors import ConfigError
 
-
 SPARSE = 3
 """Frames of the film behind a sparse clip, for each of its own."""
 
@@ -55,8 +54,8 @@ class ClipSettings:
     leave: float = 0.13
     """Probability, per moving object, that it leaves the frame and may come back."""
     sparse: float = 0.0
-    """Probability that the frames are picked, in order, from a film `SPARSE` times as long: larger motion, and
-    time to leave and return."""
+    """Probability that the frames are picked, in order, from a film `SPARSE` times as long: larger
+    motion, and time to leave and return."""
     motion_blur: float = 0.35
     """Probability, per layer, of motion blur."""
     light: LightSettings = field(default_factory=LightSettings)
