@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from masklet.engine.openvino_recipes import chained, chained_bias, turned
+from masklet.engine.openvino_suited import RowDrawing
 from masklet.model.hiera import Hiera
 from masklet.model.memory_attention import Angles, RotaryAttention
 from masklet.model.positions import rotary_angles, sine_distance, sine_map
@@ -188,6 +189,7 @@ class Decode(nn.Module):
         side = model.config.input_size // 16
         self.half_pixel = 0.5 / model.config.input_size
         self.register_buffer("grid", model.prompt_encoder.pe_layer.grid(side, side).detach())
+        self.draw = RowDrawing(model.mask_decoder)
 
     def forward(
         self,
@@ -200,7 +202,7 @@ class Decode(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         tokens = self.model.prompt_encoder.tokens(points + self.half_pixel, labels)
         seen = (image + dense).expand(tokens.shape[0], -1, -1)
-        out = self.model.mask_decoder.places(seen, stride8, stride4, tokens, self.grid)
+        out = self.model.mask_decoder.places(seen, stride8, stride4, tokens, self.grid, self.draw)
         return out.logits, out.iou, self.model._pointers(out.tokens, out.occlusion), out.occlusion
 
 

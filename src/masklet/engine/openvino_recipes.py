@@ -20,6 +20,12 @@ State = Mapping[str, np.ndarray]
 Recipe = tuple[str | int, ...]
 """A kind of `KINDS` and what it works on: names of parameters, then numbers."""
 
+NORMED = (0, 3, 6, 9)
+"""Convolutions of the mask's downsampler that a norm over channels follows."""
+
+GROWING = (0, 3)
+"""Transposed convolutions of the mask decoder, 2 × 2."""
+
 
 def itself(parameter: np.ndarray) -> np.ndarray:
     return parameter
@@ -39,6 +45,16 @@ def chained(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def chained_bias(first: np.ndarray, second: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Its bias, of the first one's bias, the second one's weights and bias."""
     return second @ first + last
+
+
+def centred(parameter: np.ndarray) -> np.ndarray:
+    """[C, …] of a convolution → of one whose results have no mean over its C channels."""
+    return parameter - parameter.mean(axis=0)
+
+
+def unfolded(weight: np.ndarray) -> np.ndarray:
+    """[C, D, k, k] of a transposed convolution of stride k → rows [k · k · D, C] of a linear layer."""
+    return weight.transpose(2, 3, 1, 0).reshape(-1, weight.shape[0])
 
 
 def rolled(slots: np.ndarray) -> np.ndarray:
@@ -81,6 +97,9 @@ KINDS: dict[str, Callable[..., np.ndarray]] = {
     "turned": turned,
     "chained": chained,
     "chained bias": chained_bias,
+    "centred": centred,
+    "unfolded": unfolded,
+    "tiled": np.tile,
     "rolled": rolled,
     "fourier grid": fourier_grid,
     "stretched": stretched,
@@ -98,6 +117,12 @@ def recipes(config: Sam2Config, parameters: Collection[str]) -> list[Recipe]:
             found.append(("chained", f"{home}.v_proj.weight", f"{home}.out_proj.weight"))
             out = f"{home}.out_proj"
             found.append(("chained bias", f"{home}.v_proj.bias", f"{out}.weight", f"{out}.bias"))
+    for number in NORMED:
+        home = f"memory_encoder.mask_downsampler.encoder.{number}"
+        found += [("centred", f"{home}.{part}") for part in ("weight", "bias")]
+    for number in GROWING:
+        home = f"mask_decoder.output_upscaling.{number}"
+        found += [("unfolded", f"{home}.weight"), ("tiled", f"{home}.bias", 4)]
     found.append(("rolled", "memory_slot_embed"))
     matrix = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
     found.append(("fourier grid", matrix, config.input_size // 16))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -132,6 +133,10 @@ class DecodedMasks:
     occlusion: Tensor
 
 
+Draw = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""What `MaskDecoder.drawn` does."""
+
+
 class MaskDecoder(nn.Module):
     """SAM's two-way decoder with SAM 2's fine features and occlusion head (paper, section 4)."""
 
@@ -180,28 +185,40 @@ class MaskDecoder(nn.Module):
         return self.places(image.flatten(2).transpose(1, 2), stride8, stride4, tokens, positions)
 
     def places(
-        self, image: Tensor, stride8: Tensor, stride4: Tensor, tokens: Tensor, positions: Tensor
+        self,
+        image: Tensor,
+        stride8: Tensor,
+        stride4: Tensor,
+        tokens: Tensor,
+        positions: Tensor,
+        draw: Draw | None = None,
     ) -> DecodedMasks:
-        """The same for images [O, h · w, C] that have the dense prompt in them."""
+        """The same for images [O, h · w, C] that have the dense prompt in them.
+
+        draw   another way to compute `drawn`
+        """
         own = torch.cat((self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight))
         tokens = torch.cat((own.expand(tokens.shape[0], -1, -1), tokens), dim=1)
         tokens, image = self.transformer(tokens, image, positions.flatten(1).T[None])
-
-        grow1, norm, act, grow2, _ = self.output_upscaling
-        fine = image.transpose(1, 2).unflatten(2, positions.shape[1:])
-        fine = act(norm(grow1(fine) + stride8))
-        fine = act(grow2(fine) + stride4)
         mask_tokens = tokens[:, 2 : 2 + self.outputs]
         kernels = torch.stack(
             [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
         )
-        logits = (kernels @ fine.flatten(2)).unflatten(2, fine.shape[2:])
         return DecodedMasks(
-            logits=logits,
+            logits=(draw or self.drawn)(image, kernels, stride8, stride4),
             iou=self.iou_prediction_head(tokens[:, 1]).sigmoid(),
             tokens=mask_tokens,
             occlusion=self.pred_obj_score_head(tokens[:, 0]),
         )
+
+    def drawn(self, image: Tensor, kernels: Tensor, stride8: Tensor, stride4: Tensor) -> Tensor:
+        """Logits [O, 4, 4h, 4w]: the image [O, h · w, C], grown, times a kernel [O, 4, C/8] for each mask."""
+        grow1, norm, act, grow2, _ = self.output_upscaling
+        side = stride8.shape[2] // 2
+        fine = image.transpose(1, 2).unflatten(2, (side, side))
+        fine = act(norm(grow1(fine) + stride8))
+        fine = act(grow2(fine) + stride4)
+        return (kernels @ fine.flatten(2)).unflatten(2, fine.shape[2:])
 
 
 def stability(logits: Tensor, delta: float) -> Tensor:
