@@ -64,13 +64,9 @@ def sharp_patch(logits: np.ndarray, guide: Guide) -> Patch:
     near = band[rows[0]] & band[rows[1]]
     near = near[:, columns[0]] & near[:, columns[1]]
     places = np.flatnonzero(near)
-    y, x = np.divmod(places, near.shape[1])
     fit = _fitted(logits, guide.small(len(logits)), band)
-    answers = _seen(
-        fit, [one[y] for one in rows], [one[x] for one in columns], frame.image, y + plain.top, x + plain.left
-    )
     sharp = plain.logits.copy(order="C")
-    sharp.reshape(-1)[places] = answers
+    sharp.reshape(-1)[places] = _seen(fit, rows, columns, frame.image[down, across], places)
     made = sharp > 0
     area = SPECK * frame.height * frame.width / logits.size
     odd = small_regions(made, area) | small_regions(~made, area)
@@ -128,25 +124,26 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def _seen(
-    fit: np.ndarray,
-    rows: list[np.ndarray],
-    columns: list[np.ndarray],
-    image: np.ndarray,
-    y: np.ndarray,
-    x: np.ndarray,
+    fit: np.ndarray, rows: list[np.ndarray], columns: list[np.ndarray], view: np.ndarray, places: np.ndarray
 ) -> np.ndarray:
-    """Logits [n] of the pixels (y, x), which lie between grid places as their taps say."""
-    (up, down, low), (before, after, across) = rows, columns
-    width = fit.shape[2]
-    corners = (up * width + before, up * width + after, down * width + before, down * width + after)
-    pixels = np.ascontiguousarray(image).reshape(-1)
-    first = 3 * (y * image.shape[1] + x)
-    answer = np.zeros(len(y), np.float32)
-    for number, plane in enumerate(fit.reshape(4, -1)):
-        # One flat array a corner: whole rows of four numbers are several times slower.
-        a, b, c, d = (plane[corner] for corner in corners)
+    """Logits [n] of some pixels of a view, whose rows and columns lie between grid places as their taps say.
+
+    view     uint8 [h, w, 3]
+    places   int [n], y · w + x
+    """
+    up, down, low = rows
+    y, x = np.divmod(places, view.shape[1])
+    before, after, across = (one[x] for one in columns)
+    here = y * fit.shape[2]
+    left, right = here + before, here + after
+    pixels = np.ascontiguousarray(view).reshape(-1)
+    answer = np.zeros(len(places), np.float32)
+    for number, plane in enumerate(fit):
+        # Rows first, whole ones; then one flat array a side: rows of four numbers are several times slower.
+        tall = plane[up]
+        tall += (plane[down] - tall) * low[:, None]
+        flat = tall.reshape(-1)
+        a, b = flat[left], flat[right]
         a += (b - a) * across
-        c += (d - c) * across
-        a += (c - a) * low
-        answer += a * pixels[first + number] if number < 3 else a
+        answer += a * pixels[3 * places + number] if number < 3 else a
     return answer
