@@ -1,6 +1,7 @@
 """A small image encoder learns what a large one sees: features first, then the masks made from them.
 
-The student has the teacher's prompt encoder and mask decoder, which stay as they are. So a student whose
+The student has the teacher's prompt encoder and mask decoder, which as a rule stay as they are (a decoder
+that learns here forgets what tracking taught it). So a student whose
 three maps equal the teacher's answers every prompt as the teacher does, and what maps of its size cannot
 hold is learned where it matters: in the masks, with prompts in the loop (as in EdgeSAM, Zhou et al., 2023).
 """
