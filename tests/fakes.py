@@ -28,7 +28,7 @@ COLOURS = {1: (230, 30, 30), 2: (30, 230, 30), 3: (30, 30, 230), 4: (230, 230, 3
 class FakeEngine:
     """Features are a small RGB picture [G, G, 3] in 0 … 1; a memory is a mean colour [3] (NaN: absent)."""
 
-    name, device, slots, pointer_limit, encodes_ahead = "fake", "cpu", 7, 16, 0
+    name, device, slots, pointer_limit, encodes_ahead, block = "fake", "cpu", 7, 16, 0, 0
 
     def __init__(self, input_size: int = 128) -> None:
         self.input_size = input_size
@@ -45,7 +45,7 @@ class FakeEngine:
         small = Image.fromarray(image).resize((self.grid, self.grid), Image.Resampling.BOX)
         return np.asarray(small, np.float32) / 255
 
-    def condition(self, features: np.ndarray, reading: MemoryReading | None) -> tuple:
+    def condition(self, features: np.ndarray, reading: MemoryReading | None, foveas: Any = None) -> tuple:
         self.calls["condition"] += 1
         if reading is None:
             return features, None

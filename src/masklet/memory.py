@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,15 @@ class MemoryEntry:
     pointer: np.ndarray
     occlusion: float
     logits: np.ndarray | None = None
+
+    @cached_property
+    def extent(self) -> tuple[int, int, int, int] | None:
+        """First and last row, first and last column of the mask, among its logits; None: nothing is known."""
+        if self.logits is None:
+            return None
+        positive = self.logits > 0
+        rows, columns = np.flatnonzero(positive.any(axis=1)), np.flatnonzero(positive.any(axis=0))
+        return (rows[0], rows[-1], columns[0], columns[-1]) if len(rows) else None
 
 
 @dataclass(eq=False)

@@ -25,8 +25,8 @@ EASY = Way(quality=0.5, standards=(0.0,))
 class Forgetful(FakeEngine):
     """Loses every object on the frame after it was prompted."""
 
-    def condition(self, features, reading):
-        found, targets = super().condition(features, reading)
+    def condition(self, features, reading, foveas=None):
+        found, targets = super().condition(features, reading, foveas)
         return found, None if targets is None else targets * 0 - 9.0
 
 

@@ -23,8 +23,8 @@ from tiny_training import LITTLE
 class Blind(FakeEngine):
     """Loses every object at once."""
 
-    def condition(self, features, reading):
-        found, targets = super().condition(features, reading)
+    def condition(self, features, reading, foveas=None):
+        found, targets = super().condition(features, reading, foveas)
         return found, None if targets is None else targets * 0 - 9.0
 
 

@@ -15,7 +15,7 @@ import torch
 from masklet.engine.fitting import fit_picture
 from masklet.engine.openvino_store import CARD, FORMAT, find, folder_name, read_card
 from masklet.engine.openvino_topology import Packed
-from masklet.engine.protocol import MemoryReading, PromptBatch
+from masklet.engine.protocol import Fovea, MemoryReading, PromptBatch
 from masklet.engine.torch_engine import TorchEngine
 from masklet.errors import CheckpointError, ConfigError
 from masklet.model import checkpoints, registry
@@ -186,6 +186,26 @@ def test_memory(
         answers.append(engine.decode(conditioned, PromptBatch.none(objects), multimask=True))
     same(answers[0], answers[2])
     same(answers[1], answers[3])
+
+
+def test_foveas(ours, theirs, image: np.ndarray) -> None:
+    if not ours.block:
+        pytest.skip("pooled memories are read whole")
+    random = np.random.default_rng(7)
+    logits = random.normal(0, 6, (2, 1, 16, 16)).astype(np.float32)
+    occlusion = np.array([[3], [-3]], np.float32)
+    pointers = random.normal(0, 1, (2, 3, 256)).astype(np.float32)
+    foveas = [Fovea(0, 2, 2), Fovea(2, 2, 2)]
+    then = [[Fovea(0, 0, 2), Fovea(2, 0, 2)], [Fovea(2, 2, 2), Fovea(0, 2, 2)]]
+    answers = []
+    for engine in (ours, theirs):
+        features = engine.encode_image(image)
+        memories = [engine.remember(features, logits + n, occlusion, binary=n == 0) for n in range(2)]
+        reading = MemoryReading(memories, [0, 1], pointers, [1, 2, 3], then)
+        conditioned = engine.condition(features, reading, foveas)
+        answers.append(engine.decode(conditioned, PromptBatch.none(2), multimask=True))
+    assert answers[0].logits.shape == (2, 3, 8, 8)
+    same(*answers)
 
 
 def test_a_video(ours, theirs) -> None:

@@ -14,7 +14,7 @@ import torch
 
 import masklet
 from masklet.engine import openvino_topology
-from masklet.engine.openvino_recipes import fourier_grid, made, stretched
+from masklet.engine.openvino_recipes import fourier_places, made, stretched
 from masklet.engine.openvino_store import FORMAT, GRAPHS, GraphCard, read_card
 from masklet.engine.openvino_topology import BareGraph, Packed, Place, Topology, packed_for, packed_sizes
 from masklet.errors import CheckpointError
@@ -68,8 +68,8 @@ def test_positions_of_hiera(side: int) -> None:
 
 def test_positions_of_the_decoder() -> None:
     layer = FourierPositions(6)
-    ours = fourier_grid(layer.positional_encoding_gaussian_matrix.numpy(), 5)
-    np.testing.assert_allclose(ours, layer.grid(5, 5).numpy(), atol=1e-5)
+    ours = fourier_places(layer.positional_encoding_gaussian_matrix.numpy(), 5)
+    np.testing.assert_allclose(ours, layer.grid(5, 5).flatten(1).T.numpy(), atol=1e-5)
 
 
 def test_a_recipe_nobody_knows() -> None:

@@ -585,10 +585,10 @@ def test_sam2_keeps_pins() -> None:
 class Decisive(FakeEngine):
     """Tracks with a certainty that depends on the candidate it started from."""
 
-    def condition(self, features, reading):
+    def condition(self, features, reading, foveas=None):
         # The fake's pointers are shifted by the candidate's number.
         self.which = None if reading is None else np.round(reading.pointers[:, 0, 3] - 1).astype(int)
-        return super().condition(features, reading)
+        return super().condition(features, reading, foveas)
 
     def decode(self, conditioned, prompts, *, multimask):
         answer = super().decode(conditioned, prompts, multimask=multimask)

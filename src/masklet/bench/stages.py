@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from masklet.engine.protocol import Engine, MemoryReading, PromptBatch
+from masklet.engine.protocol import Engine, Fovea, MemoryReading, PromptBatch
 from masklet.types import Candidates, Frame, FrameMasks
 from masklet.video.protocol import FrameSource, MaskSink
 
@@ -65,15 +65,17 @@ class TimedEngine:
         self._engine, self._watch = engine, watch
         self.name, self.device, self.input_size = engine.name, engine.device, engine.input_size
         self.slots, self.pointer_limit = engine.slots, engine.pointer_limit
-        self.encodes_ahead = engine.encodes_ahead
+        self.encodes_ahead, self.block = engine.encodes_ahead, engine.block
 
     def encode_image(self, image: np.ndarray) -> Any:
         with self._watch("encode"):
             return self._engine.encode_image(image)
 
-    def condition(self, features: Any, reading: MemoryReading | None) -> Any:
+    def condition(
+        self, features: Any, reading: MemoryReading | None, foveas: Sequence[Fovea] | None = None
+    ) -> Any:
         with self._watch("condition"):
-            return self._engine.condition(features, reading)
+            return self._engine.condition(features, reading, foveas)
 
     def decode(self, conditioned: Any, prompts: PromptBatch, *, multimask: bool) -> Candidates:
         with self._watch("decode_masks"):

@@ -24,6 +24,8 @@ class PromptMix:
     """Most frames after the first that are corrected; from none to this, each as likely."""
     corrections: int = 7
     """Clicks on each corrected frame, one after the other."""
+    unions: float = 0.0
+    """Probability, per object given as a mask, that it takes in another one which it touches."""
 
     def __post_init__(self) -> None:
         if min(self.mask, self.click) < 0 or self.mask + self.click > 1:
@@ -32,6 +34,8 @@ class PromptMix:
             )
         if self.corrected_frames < 0 or self.corrections < 0:
             raise ConfigError("corrected_frames and corrections count something; give 0 or more")
+        if not 0 <= self.unions <= 1:
+            raise ConfigError(f"unions is {self.unions}; give a probability from 0 to 1")
 
 
 @dataclass(frozen=True)

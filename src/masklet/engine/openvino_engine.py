@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,21 @@ import numpy as np
 from PIL import Image
 
 from masklet.engine.fitting import fit_picture
-from masklet.engine.openvino_store import GRAPHS, TABLES, read_card
-from masklet.engine.protocol import MemoryReading, PromptBatch
+from masklet.engine.foveas import cut, log_counts, table_rows, with_blocks
+from masklet.engine.openvino_store import FOVEAL, GRAPHS, TABLES, read_card
+from masklet.engine.protocol import Fovea, MemoryReading, PromptBatch
 from masklet.errors import CheckpointError, ConfigError, MissingExtraError
 from masklet.types import Candidates
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """Which tokens objects see: rows int64 [O, T] of the table of places and blocks, weight float32 [T]."""
+
+    rows: np.ndarray
+    weight: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +36,13 @@ class Arrays:
 
     stride16   [1 or O, h · w, C]; of O objects once they have read memory
     stride8    [1, C/4, 2h, 2w], stride4 [1, C/8, 4h, 4w]
+    outlook    None for whole frames. In foveas stride16 is [O, T, C], the finer ones are cut out, [O, …]
     """
 
     stride16: np.ndarray
     stride8: np.ndarray
     stride4: np.ndarray
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +67,24 @@ class Outputs:
 
 
 class Graph:
-    """A compiled graph and the one request it is run with; results are copies."""
+    """A graph, compiled when it is first needed, and the one request it is run with; results are copies.
 
-    def __init__(self, compiled: Any) -> None:
-        self._request = compiled.create_infer_request()
+    compile   gives the compiled graph
+    """
+
+    def __init__(self, compile: Callable[[], Any]) -> None:
+        self._compile = compile
+        self._request: Any = None
         self._lock = threading.Lock()
 
+    def ready(self) -> None:
+        """Compile it now."""
+        with self._lock:
+            if self._request is None:
+                self._request = self._compile().create_infer_request()
+
     def __call__(self, **inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        self.ready()
         with self._lock:
             results = self._request.infer(inputs, share_inputs=True)
             return tuple(np.array(results[i]) for i in range(len(results)))
@@ -108,39 +131,66 @@ class OpenVinoEngine:
             settings["INFERENCE_NUM_THREADS"] = threads
         if cache is not None:
             settings["CACHE_DIR"] = str(cache)
-        try:
-            compiled = {
-                name: core.compile_model(str(folder / f"{name}.xml"), "CPU", settings) for name in GRAPHS
-            }
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:160]
-            raise CheckpointError(f"{folder} cannot be compiled: {reason}; export it again") from error
-        self._graphs = {name: Graph(one) for name, one in compiled.items()}
+
+        def compiled(name: str) -> Any:
+            try:
+                return core.compile_model(str(folder / f"{name}.xml"), "CPU", settings)
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())[:160]
+                raise CheckpointError(f"{folder} cannot be compiled: {reason}; export it again") from error
+
+        self._graphs = {name: Graph(partial(compiled, name)) for name in card.graphs}
+        for name in GRAPHS:
+            if name not in FOVEAL:  # a picture and the first tracked frame do without them
+                self._graphs[name].ready()
         self._tables = _read_tables(folder / TABLES)
         self.name = card.name
         self.device = f"cpu openvino {precision}"
         self.input_size = card.input_size
         self.slots = card.slots
         self.pointer_limit = card.pointer_limit
+        self.block = card.block
         self.encodes_ahead = 1
 
     def encode_image(self, image: np.ndarray) -> Arrays:
-        return Arrays(*self._graphs["encode"](image=fit_picture(image, self.input_size)[None]))
+        stride16, stride8, stride4 = self._graphs["encode"](image=fit_picture(image, self.input_size)[None])
+        return Arrays(stride16, stride8, stride4)
 
-    def condition(self, features: Arrays, reading: MemoryReading | None) -> Arrays:
+    def condition(
+        self, features: Arrays, reading: MemoryReading | None, foveas: Sequence[Fovea] | None = None
+    ) -> Arrays:
         if reading is None:
-            stride16 = features.stride16 + self._tables["no_memory"]
-        else:
-            (stride16,) = self._graphs["condition"](
-                stride16=features.stride16,
-                memories=np.stack([np.stack(objects) for objects in reading.features], axis=1),
-                slots=np.asarray(reading.slots, np.int64),
-                pointers=np.ascontiguousarray(reading.pointers, np.float32),
-                distances=np.asarray(reading.distances, np.float32),
-            )
-        return Arrays(stride16, features.stride8, features.stride4)
+            return replace(features, stride16=features.stride16 + self._tables["no_memory"])
+        inputs = {
+            "stride16": features.stride16,
+            "slots": np.asarray(reading.slots, np.int64),
+            "pointers": np.ascontiguousarray(reading.pointers, np.float32),
+            "distances": np.asarray(reading.distances, np.float32),
+        }
+        grid = self.input_size // 16
+        if not foveas:
+            places = features.stride16.shape[1]
+            memories = np.stack([np.stack(objects) for objects in reading.features], axis=1)
+            (stride16,) = self._graphs["condition"](**inputs, memories=memories[:, :, :places])
+            return replace(features, stride16=stride16)
+        rows = table_rows(foveas, grid)
+        outlook = Outlook(rows, log_counts(rows.shape[1], foveas[0].side, grid))
+        memory_rows = np.stack([table_rows(one, grid) for one in reading.foveas], axis=1)
+        memories = np.stack(
+            [
+                np.stack([table[seen] for table, seen in zip(objects, memory_rows[:, n], strict=True)])
+                for n, objects in enumerate(reading.features)
+            ],
+            axis=1,
+        )
+        (tokens,) = self._graphs["condition_foveal"](
+            **inputs, memories=memories, memory_rows=memory_rows, rows=rows, weight=outlook.weight
+        )
+        return Arrays(tokens, cut(features.stride8, foveas, 2), cut(features.stride4, foveas, 4), outlook)
 
     def decode(self, conditioned: Arrays, prompts: PromptBatch, *, multimask: bool) -> Candidates:
+        if conditioned.outlook is not None:
+            return self._decode_foveal(conditioned, conditioned.outlook).candidates(slice(1, None))
         dense = self._tables["no_mask"]
         if prompts.prior is not None:
             (dense,) = self._graphs["dense"](prior=np.ascontiguousarray(prompts.prior, np.float32))
@@ -179,6 +229,8 @@ class OpenVinoEngine:
             occlusion=np.ascontiguousarray(occlusion, np.float32),
             binary=np.array([binary]),
         )
+        if self.block:
+            memories = with_blocks(memories, self.input_size // 16)
         # Copies: a row would keep the whole batch alive as long as the slowest object remembers it.
         return [np.array(one) for one in memories] if len(memories) > 1 else [memories[0]]
 
@@ -198,6 +250,17 @@ class OpenVinoEngine:
             labels=np.ascontiguousarray(labels, np.int64),
         )
         return Outputs(logits, iou, pointers, occlusion)
+
+    def _decode_foveal(self, conditioned: Arrays, outlook: Outlook) -> Outputs:
+        return Outputs(
+            *self._graphs["decode_foveal"](
+                image=conditioned.stride16,
+                rows=outlook.rows,
+                weight=outlook.weight,
+                stride8=conditioned.stride8,
+                stride4=conditioned.stride4,
+            )
+        )
 
     def _stable(self, outputs: Outputs) -> Candidates:
         """The single mask where its edge is sharp, elsewhere the best of the three (its pointer stays)."""

@@ -14,12 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from masklet.engine import openvino_match
-from masklet.engine.openvino_graphs import Condition, Decode, Dense, Encode, Remember
+from masklet.engine.foveas import block_of, table_rows
+from masklet.engine.openvino_graphs import (
+    Condition,
+    ConditionFoveal,
+    Decode,
+    DecodeFoveal,
+    Dense,
+    Encode,
+    Remember,
+)
 from masklet.engine.openvino_recipes import recipes
 from masklet.engine.openvino_store import (
     CARD,
     FORMAT,
-    GRAPHS,
     GraphCard,
     replaced,
     write_card,
@@ -27,6 +35,7 @@ from masklet.engine.openvino_store import (
 )
 from masklet.engine.openvino_suited import suit
 from masklet.engine.openvino_topology import Topology
+from masklet.engine.protocol import Fovea
 from masklet.errors import CheckpointError, MissingExtraError
 from masklet.model.config import Sam2Config
 from masklet.model.sam2 import Sam2
@@ -74,7 +83,7 @@ def topology(config: Sam2Config, *, half: bool = True) -> Topology:
     raises   as `export`; CheckpointError when a constant follows from weights by no recipe
     """
     first, second = (_topology(config, seed, half) for seed in (1, 2))
-    for name in GRAPHS:
+    for name in first.card.graphs:
         one, other = first.graphs[name], second.graphs[name]
         if (one.xml, one.rest, one.places) != (other.xml, other.rest, other.places):
             raise CheckpointError(
@@ -91,7 +100,7 @@ def _topology(config: Sam2Config, seed: int, half: bool) -> Topology:
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home, "exported")
         card = export(model, folder, half=half)
-        graphs = {name: openvino_match.bare(folder, name, known) for name in GRAPHS}
+        graphs = {name: openvino_match.bare(folder, name, known) for name in card.graphs}
     return Topology(card, {name: array.shape for name, array in state.items()}, graphs)
 
 
@@ -122,6 +131,7 @@ def card_of(config: Sam2Config, own_size: int | None, source: str) -> GraphCard:
         pointer_limit=config.pointer_limit,
         stability_delta=config.stability_delta,
         stability_threshold=config.stability_threshold,
+        block=block_of(config.input_size // 16, config.memory_pool),
         source=source,
     )
 
@@ -177,6 +187,41 @@ def _graphs(model: Sam2) -> dict[str, tuple[nn.Module, dict[str, tuple[Tensor, S
                 "logits": logits,
                 "occlusion": (torch.zeros(2, 1), (-1, 1)),
                 "binary": (torch.zeros(1, dtype=torch.bool), (1,)),
+            },
+        ),
+        **(_foveal_graphs(model) if block_of(side, config.memory_pool) else {}),
+    }
+
+
+def _foveal_graphs(model: Sam2) -> dict[str, tuple[nn.Module, dict[str, tuple[Tensor, Shape]]]]:
+    config = model.config
+    side, width, memory = config.input_size // 16, config.width, config.memory_width
+    part = block_of(side)
+    tokens = table_rows([Fovea(0, 0, part)], side).shape[1]
+    rows = (torch.zeros(2, tokens, dtype=torch.long), (-1, -1))
+    weight = (torch.zeros(tokens), (-1,))
+    return {
+        "condition_foveal": (
+            ConditionFoveal(model),
+            {
+                "stride16": (torch.zeros(1, side**2, width), (1, side**2, width)),
+                "memories": (torch.zeros(2, 3, tokens, memory), (-1, -1, -1, memory)),
+                "memory_rows": (torch.zeros(2, 3, tokens, dtype=torch.long), (-1, -1, -1)),
+                "slots": (torch.zeros(3, dtype=torch.long), (-1,)),
+                "pointers": (torch.zeros(2, 5, width), (-1, -1, width)),
+                "distances": (torch.zeros(5), (-1,)),
+                "rows": rows,
+                "weight": weight,
+            },
+        ),
+        "decode_foveal": (
+            DecodeFoveal(model),
+            {
+                "image": (torch.zeros(2, tokens, width), (-1, -1, width)),
+                "rows": rows,
+                "weight": weight,
+                "stride8": (torch.zeros(2, width // 4, 2 * part, 2 * part), (-1, width // 4, -1, -1)),
+                "stride4": (torch.zeros(2, width // 8, 4 * part, 4 * part), (-1, width // 8, -1, -1)),
             },
         ),
     }

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from masklet.engine.foveas import block_of
 from masklet.engine.openvino_recipes import chained, chained_bias, turned
 from masklet.engine.openvino_suited import RowDrawing
+from masklet.model.foveal import block_means, table_angles
 from masklet.model.hiera import Hiera
 from masklet.model.memory_attention import Angles, RotaryAttention
 from masklet.model.positions import rotary_angles, sine_distance, sine_map
@@ -70,6 +72,10 @@ class Turned(nn.Module):
         """[…, h · w, inputs] → […, h · w, C], each row turned by its place."""
         return self.straight(x) * self.cosine + self.turned(x) * self.sine
 
+    def at(self, x: Tensor, rows: Tensor) -> Tensor:
+        """[…, T, inputs] → […, T, C]: a token's place is a row of the tables, int64 […, T]."""
+        return self.straight(x) * self.cosine[rows] + self.turned(x) * self.sine[rows]
+
 
 class Attend(nn.Module):
     """One `RotaryAttention` with its rotations worked in, and its last two projections made one."""
@@ -87,13 +93,14 @@ class Attend(nn.Module):
                 torch.from_numpy(chained_bias(value.bias.numpy(), out.weight.numpy(), out.bias.numpy()))
             )
 
-    def read(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """q [O or 1, h · w, C], k [O, K, C], v [O, K, c] → [O, h · w, C].
+    def read(self, q: Tensor, k: Tensor, v: Tensor, weight: Tensor | None = None) -> Tensor:
+        """q [O or 1, h · w, C], k [O, K, C], v [O, K, c] → [O, h · w, C]; weight [K] is added to the scores.
 
         All queries at once: OpenVINO makes one loop over blocks of them, whose scores stay in the cache, from
         products and softmax together.
         """
-        shares = torch.softmax((q * q.shape[-1] ** -0.5) @ k.transpose(1, 2), dim=-1)
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(1, 2)
+        shares = torch.softmax(scores if weight is None else scores + weight, dim=-1)
         return self.out(shares @ v)
 
 
@@ -160,6 +167,65 @@ class Condition(nn.Module):
         return codes[:, None].expand(-1, self.pieces, -1).reshape(1, -1, self.config.memory_width)
 
 
+class ConditionFoveal(Condition):
+    """`Condition` of what each object sees of a frame, and remembers of others, in foveas; see `Outlook`.
+
+    rows          int64 [O, T], weight float32 [T]
+    memories      [O, N, T, c], tokens; memory_rows int64 [O, N, T]
+    returns       [O, T, C]
+    """
+
+    memory_table: Tensor
+
+    def __init__(self, model: Sam2) -> None:
+        super().__init__(model)
+        width = model.config.width
+        self.side = model.config.input_size // 16
+        self.block = block_of(self.side)
+        places = self.memory_place[None]
+        table = torch.cat((places, block_means(places, self.side, self.side, self.block)), dim=1)[0]
+        self.register_buffer("memory_table", table.contiguous())
+        angles = table_angles(self.side, self.side, width, self.block)
+        # The first layer's places look at each other in whole frames, as in `Condition`.
+        others = (Attend(layer.self_attn, angles, angles) for layer in self.layers[1:])
+        self.own = nn.ModuleList([self.own[0], *others])
+        self.cross = nn.ModuleList(Attend(layer.cross_attn_image, angles, angles) for layer in self.layers)
+
+    def forward(  # type: ignore[override]
+        self,
+        stride16: Tensor,
+        memories: Tensor,
+        memory_rows: Tensor,
+        slots: Tensor,
+        pointers: Tensor,
+        distances: Tensor,
+        rows: Tensor,
+        weight: Tensor,
+    ) -> Tensor:
+        maps = memories + self.memory_table[memory_rows] + self.slot_table[slots]
+        pointer_values = pointers.reshape(pointers.shape[0], -1, self.config.memory_width)
+        pointer_keys = pointer_values + self._times(distances)
+        values = torch.cat((memories.flatten(1, 2), pointer_values), dim=1)
+        weights = torch.cat((weight.repeat(slots.shape[0]), pointer_keys.new_zeros(pointer_keys.shape[1])))
+        x = stride16 + self.place
+        for number, (layer, own, cross) in enumerate(zip(self.layers, self.own, self.cross, strict=True)):
+            y = layer.norm1(x)
+            if number == 0:
+                x = x + own.read(own.query(y), own.key(y), y)
+                table = torch.cat((x, block_means(x, self.side, self.side, self.block)), dim=1)
+                query = cross.query(layer.norm2(table))[0][rows]
+                x = table[0][rows]
+            else:
+                x = x + own.read(own.query.at(y, rows), own.key.at(y, rows), y, weight)
+                query = cross.query.at(layer.norm2(x), rows)
+            keys = torch.cat(
+                (cross.key.at(maps, memory_rows).flatten(1, 2), cross.k_proj(pointer_keys)), dim=1
+            )
+            x = x + cross.read(query, keys, values, weights)
+            x = x + layer.linear2(F.relu(layer.linear1(layer.norm3(x))))
+        return self.norm(x)
+
+
 class Dense(nn.Module):
     """An earlier answer's logits [O, 1, 4h, 4w] → what is added to the features [O, h · w, C]."""
 
@@ -181,14 +247,15 @@ class Decode(nn.Module):
     returns     logits [O, 4, 4h, 4w], iou [O, 4], pointers [O, 4, C], occlusion [O, 1]
     """
 
-    grid: Tensor
+    places: Tensor
 
     def __init__(self, model: Sam2) -> None:
         super().__init__()
         self.model = model
         side = model.config.input_size // 16
         self.half_pixel = 0.5 / model.config.input_size
-        self.register_buffer("grid", model.prompt_encoder.pe_layer.grid(side, side).detach())
+        places = model.prompt_encoder.pe_layer.grid(side, side).detach().flatten(1).T[None]
+        self.register_buffer("places", places.contiguous())
         self.draw = RowDrawing(model.mask_decoder)
 
     def forward(
@@ -202,7 +269,39 @@ class Decode(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         tokens = self.model.prompt_encoder.tokens(points + self.half_pixel, labels)
         seen = (image + dense).expand(tokens.shape[0], -1, -1)
-        out = self.model.mask_decoder.places(seen, stride8, stride4, tokens, self.grid, self.draw)
+        out = self.model.mask_decoder.places(seen, stride8, stride4, tokens, self.places, self.draw)
+        return out.logits, out.iou, self.model._pointers(out.tokens, out.occlusion), out.occlusion
+
+
+class DecodeFoveal(nn.Module):
+    """All four candidates of tracked objects, in their foveas; see `Sam2.decode_foveal`.
+
+    image       [O, T, C] as `ConditionFoveal` gives it, rows int64 [O, T], weight float32 [T]
+    stride8     [O, C/4, 2s, 2s], stride4 [O, C/8, 4s, 4s], s the fovea's side
+    returns     logits [O, 4, 4s, 4s], iou [O, 4], pointers [O, 4, C], occlusion [O, 1]
+    """
+
+    table: Tensor
+
+    def __init__(self, model: Sam2) -> None:
+        super().__init__()
+        self.model = model
+        side = model.config.input_size // 16
+        places = model.prompt_encoder.pe_layer.grid(side, side).detach().flatten(1).T[None]
+        table = torch.cat((places, block_means(places, side, side, block_of(side))), dim=1)[0]
+        self.register_buffer("table", table.contiguous())
+        self.draw = RowDrawing(model.mask_decoder)
+
+    def forward(
+        self, image: Tensor, rows: Tensor, weight: Tensor, stride8: Tensor, stride4: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        encoder = self.model.prompt_encoder
+        nothing = rows[:, :1] * 0 - 1
+        tokens = encoder.tokens(torch.zeros_like(image[:, :1, :2]), nothing)
+        seen = image + encoder.dense(None, 1, 1).flatten(2).transpose(1, 2)
+        out = self.model.mask_decoder.places(
+            seen, stride8, stride4, tokens, self.table[rows], self.draw, weight
+        )
         return out.logits, out.iou, self.model._pointers(out.tokens, out.occlusion), out.occlusion
 
 

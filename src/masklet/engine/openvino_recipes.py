@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from masklet.engine.foveas import with_blocks
 from masklet.errors import CheckpointError
 from masklet.model.config import HieraConfig, Sam2Config
 
@@ -62,11 +63,16 @@ def rolled(slots: np.ndarray) -> np.ndarray:
     return np.roll(slots, 1, axis=0)
 
 
-def fourier_grid(matrix: np.ndarray, side: int) -> np.ndarray:
-    """[2, C/2] → the random Fourier code of every place's centre [C, side, side]."""
+def fourier_places(matrix: np.ndarray, side: int) -> np.ndarray:
+    """[2, C/2] → the random Fourier code of every place's centre [side², C]."""
     middle = (2 * (np.arange(side) + 0.5) / side - 1) * 2 * np.pi
     angle = middle[:, None, None] * matrix[1] + middle[None, :, None] * matrix[0]
-    return np.concatenate((np.sin(angle), np.cos(angle)), axis=-1).transpose(2, 0, 1)
+    return np.concatenate((np.sin(angle), np.cos(angle)), axis=-1).reshape(side * side, -1)
+
+
+def fourier_table(matrix: np.ndarray, side: int) -> np.ndarray:
+    """The same with the means of blocks of places after them (see `foveas`), [R, C]."""
+    return with_blocks(fourier_places(matrix, side)[None], side)[0]
 
 
 def stretched(background: np.ndarray, window: np.ndarray, side: int) -> np.ndarray:
@@ -101,7 +107,8 @@ KINDS: dict[str, Callable[..., np.ndarray]] = {
     "unfolded": unfolded,
     "tiled": np.tile,
     "rolled": rolled,
-    "fourier grid": fourier_grid,
+    "fourier places": fourier_places,
+    "fourier table": fourier_table,
     "stretched": stretched,
 }
 
@@ -125,7 +132,7 @@ def recipes(config: Sam2Config, parameters: Collection[str]) -> list[Recipe]:
         found += [("unfolded", f"{home}.weight"), ("tiled", f"{home}.bias", 4)]
     found.append(("rolled", "memory_slot_embed"))
     matrix = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
-    found.append(("fourier grid", matrix, config.input_size // 16))
+    found += [(kind, matrix, config.input_size // 16) for kind in ("fourier places", "fourier table")]
     if isinstance(config.trunk, HieraConfig):
         trunk = "image_encoder.trunk"
         side = config.input_size // 4

@@ -16,14 +16,16 @@ import numpy as np
 from masklet.errors import CheckpointError
 from masklet.model.registry import cache_folder, weights_folder
 
-FORMAT = 2
+FORMAT = 3
 """Raised when graphs of an earlier export can no longer be run."""
 
 CARD = "card.json"
 TABLES = "tables.safetensors"
-GRAPHS = ("encode", "condition", "dense", "decode", "remember")
+FOVEAL = ("condition_foveal", "decode_foveal")
+"""Graphs of what is seen in foveas: none for networks whose memories are pooled."""
+GRAPHS = ("encode", "condition", "dense", "decode", "remember", *FOVEAL)
 FILES = (TABLES, *(f"{name}{end}" for name in GRAPHS for end in (".xml", ".bin")))
-"""What stands beside the card."""
+"""What stands beside the card, those of FOVEAL only where it says so."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,15 @@ class GraphCard:
     pointer_limit: int
     stability_delta: float
     stability_threshold: float
+    block: int = 0
+    """Side of the blocks around foveas, in places of S/16; 0: no such graphs."""
     source: str = ""
     """`fingerprint` of the files it was made of; empty when unknown."""
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """The graphs that stand beside it."""
+        return tuple(name for name in GRAPHS if self.block or name not in FOVEAL)
 
 
 def write_card(path: Path, card: GraphCard) -> None:
@@ -62,7 +71,8 @@ def read_card(folder: str | Path) -> GraphCard:
         raise CheckpointError(f"{folder / CARD} cannot be read: {error}; {again}") from error
     if card.format != FORMAT:
         raise CheckpointError(f"{folder} has format {card.format}, this masklet runs {FORMAT}; {again}")
-    if lost := [name for name in FILES if not (folder / name).is_file()]:
+    files = (TABLES, *(f"{name}{end}" for name in card.graphs for end in (".xml", ".bin")))
+    if lost := [name for name in files if not (folder / name).is_file()]:
         raise CheckpointError(f"{folder} lacks {', '.join(lost)}; {again}")
     return card
 

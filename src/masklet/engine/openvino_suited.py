@@ -74,11 +74,12 @@ class RowDrawing(nn.Module):
         self.grow1, self.grow2 = _linear(grow1), _linear(grow2)
 
     def forward(self, image: Tensor, kernels: Tensor, stride8: Tensor, stride4: Tensor) -> Tensor:
-        side = stride8.shape[2] // 2
-        half = stride8.reshape(1, -1, side, 2, side, 2).permute(0, 2, 4, 3, 5, 1).flatten(1, 2).flatten(2, 3)
-        whole = stride4.reshape(1, -1, side, 2, 2, side, 2, 2).permute(0, 2, 5, 3, 6, 4, 7, 1)
-        whole = whole.reshape(1, side * side, 4, 4, -1)
-        x = self.grow1(image).unflatten(2, (4, -1)) + half
+        frames, eighth, side = stride8.shape[0], stride8.shape[1], stride8.shape[2] // 2
+        half = stride8.reshape(frames, eighth, side, 2, side, 2).permute(0, 2, 4, 3, 5, 1)
+        half = half.reshape(frames, side * side, 4, eighth)
+        whole = stride4.reshape(frames, -1, side, 2, 2, side, 2, 2).permute(0, 2, 5, 3, 6, 4, 7, 1)
+        whole = whole.reshape(frames, side * side, 4, 4, -1)
+        x = self.grow1(image[:, : side * side]).unflatten(2, (4, -1)) + half
         x = self.act(F.layer_norm(x, x.shape[-1:], self.norm.weight, self.norm.bias, self.norm.eps))
         x = self.act(self.grow2(x).unflatten(3, (4, -1)) + whole)
         logits = kernels @ x.flatten(1, 3).transpose(1, 2)

@@ -18,7 +18,6 @@ import numpy as np
 from masklet.engine.openvino_recipes import Recipe, State, made
 from masklet.engine.openvino_store import (
     CARD,
-    GRAPHS,
     GraphCard,
     fingerprint,
     replaced,
@@ -180,7 +179,7 @@ def read(path: Path) -> Topology:
                     archive.read(f"{name}.rest"),
                     tuple(Place(at, dtype, tuple(recipe)) for at, dtype, *recipe in contents["places"][name]),
                 )
-                for name in GRAPHS
+                for name in contents["places"]
             }
         shapes = {name: tuple(shape) for name, shape in contents["parameters"].items()}
         return Topology(GraphCard(**contents["card"]), shapes, graphs)

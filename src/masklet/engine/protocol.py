@@ -24,6 +24,32 @@ MemoryFeature = Any
 """One object's remembered frame [c, S/16, S/16], as the engine keeps it."""
 
 
+@dataclass(frozen=True)
+class Fovea:
+    """The square of a frame in which a tracked object is looked at closely, in places of S/16."""
+
+    top: int
+    left: int
+    side: int
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.side
+
+    @property
+    def right(self) -> int:
+        return self.left + self.side
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """Its rows and columns in a map of S/16."""
+        return self.scaled(1)
+
+    def scaled(self, by: int) -> tuple[slice, slice]:
+        """Its rows and columns in a map of `by` times as many."""
+        return slice(by * self.top, by * self.bottom), slice(by * self.left, by * self.right)
+
+
 @dataclass(frozen=True, eq=False)
 class PromptBatch:
     """Prompts of O objects on one frame.
@@ -51,12 +77,14 @@ class MemoryReading:
     slots       N temporal slots: 0 a prompted frame, 1 … slots-1 how many steps ago
     pointers    float32 [O, P, C]
     distances   P frame distances, signed, positive is past (in the direction of tracking)
+    foveas      N lists of O: where each object was, for readings in foveas
     """
 
     features: Sequence[Sequence[MemoryFeature]]
     slots: Sequence[int]
     pointers: np.ndarray
     distances: Sequence[int]
+    foveas: Sequence[Sequence[Fovea]] = ()
 
 
 class Engine(Protocol):
@@ -73,6 +101,9 @@ class Engine(Protocol):
     """Temporal slots of the memory (SAM 2: 7): one for prompted frames, the others for recent ones."""
     pointer_limit: int
     """Most object pointers a reading may hold (16)."""
+    block: int
+    """Side, in places of S/16, of the blocks around a fovea, whose corners and sides are multiples of it; 0
+    where the engine sees whole frames only."""
     encodes_ahead: int
     """Frames worth encoding on a thread of their own while others are tracked; 0 where the two would only
     wait for each other."""
@@ -81,12 +112,24 @@ class Engine(Protocol):
         """uint8 [H, W, 3] RGB of any size → features, once a frame whatever the number of objects."""
         ...
 
-    def condition(self, features: ImageFeatures, reading: MemoryReading | None) -> Conditioned:
-        """Let a frame attend to memory; None (a first prompt, a photo) adds the no-memory embedding."""
+    def condition(
+        self,
+        features: ImageFeatures,
+        reading: MemoryReading | None,
+        foveas: Sequence[Fovea] | None = None,
+    ) -> Conditioned:
+        """Let a frame attend to memory; None (a first prompt, a photo) adds the no-memory embedding.
+
+        foveas   one for each object, of the same side as the reading's: there this frame and the remembered
+                 ones are seen place by place, elsewhere in blocks
+        """
         ...
 
     def decode(self, conditioned: Conditioned, prompts: PromptBatch, *, multimask: bool) -> Candidates:
-        """Prompts of O objects → 3 candidates (multimask) or 1. `conditioned` is of O objects or of none."""
+        """Prompts of O objects → 3 candidates (multimask) or 1. `conditioned` is of O objects or of none.
+
+        With foveas it takes no prompts, and the logits are those of the foveas, [O, M, 4 · side, 4 · side].
+        """
         ...
 
     def decode_mask(self, features: ImageFeatures, masks: np.ndarray) -> Candidates:

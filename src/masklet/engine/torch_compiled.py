@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from masklet.engine.protocol import MemoryReading, PromptBatch
-from masklet.engine.torch_engine import TorchEngine, candidates_of
+from masklet.engine.protocol import Fovea, MemoryReading, PromptBatch
+from masklet.engine.torch_engine import Seen, TorchEngine, candidates_of
 from masklet.model.sam2 import Decoded, Features, Prompts, Reading, Sam2
 from masklet.types import Candidates
 
@@ -90,6 +90,8 @@ class CompiledTorchEngine(TorchEngine):
     ) -> None:
         super().__init__(model, device, dtype)
         self.device += " compiled"
+        # A graph for every side and number of objects would cost more than it saves.
+        self.block = 0
         on_gpu = self._device.type == "cuda"
         net = self._model
 
@@ -108,9 +110,11 @@ class CompiledTorchEngine(TorchEngine):
         with torch.inference_mode(), self._autocast():
             return _kept(self._encode(self._pixels(image)))
 
-    def condition(self, features: Features, reading: MemoryReading | None) -> Features:
-        if reading is None:
-            return super().condition(features, None)
+    def condition(
+        self, features: Features, reading: MemoryReading | None, foveas: Sequence[Fovea] | None = None
+    ) -> Features | Seen:
+        if reading is None or foveas:
+            return super().condition(features, reading, foveas)
         objects = len(reading.pointers)
         shape = shape_for(
             objects, len(reading.features), reading.pointers.shape[1], self.slots, self.pointer_limit
@@ -119,8 +123,8 @@ class CompiledTorchEngine(TorchEngine):
             conditioned = _kept(self._read(features, self._filled(reading, shape)))
         return features.conditioned(conditioned.stride16[:objects])
 
-    def decode(self, conditioned: Features, prompts: PromptBatch, *, multimask: bool) -> Candidates:
-        if prompts.points.shape[1] or prompts.prior is not None:
+    def decode(self, conditioned: Features | Seen, prompts: PromptBatch, *, multimask: bool) -> Candidates:
+        if isinstance(conditioned, Seen) or prompts.points.shape[1] or prompts.prior is not None:
             return super().decode(conditioned, prompts, multimask=multimask)
         objects = len(prompts.points)
         image = conditioned.stride16.expand(objects, -1, -1, -1)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from masklet.engine.protocol import MemoryReading, PromptBatch
+from masklet.engine.foveas import block_of, log_counts, table_rows
+from masklet.engine.protocol import Fovea, MemoryReading, PromptBatch
 from masklet.errors import ConfigError
+from masklet.model.foveal import Outlook
 from masklet.model.sam2 import PIXEL_MEAN, PIXEL_STD, Decoded, Features, Prompts, Reading, Sam2
 from masklet.types import Candidates
 
@@ -48,6 +53,16 @@ def _cpu_multiplies_bfloat16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Conditioned features in foveas: tokens [O, T, C], and the finer maps cut out, [O, …]."""
+
+    tokens: Tensor
+    stride8: Tensor
+    stride4: Tensor
+    outlook: Outlook
+
+
 class TorchEngine:
     """Holds a model and runs its verbs under inference mode and autocast."""
 
@@ -64,6 +79,7 @@ class TorchEngine:
         self.input_size = model.config.input_size
         self.slots = model.config.slots
         self.pointer_limit = model.config.pointer_limit
+        self.block = block_of(self.input_size // 16, model.config.memory_pool)
         # On a CPU both threads' kernels wait for the same cores, spinning; on a GPU they share one stream.
         self.encodes_ahead = 0
 
@@ -71,17 +87,29 @@ class TorchEngine:
         with torch.inference_mode(), self._autocast():
             return self._model.encode(self._pixels(image))
 
-    def condition(self, features: Features, reading: MemoryReading | None) -> Features:
+    def condition(
+        self, features: Features, reading: MemoryReading | None, foveas: Sequence[Fovea] | None = None
+    ) -> Features | Seen:
         with torch.inference_mode(), self._autocast():
             if reading is None:
                 return self._model.condition(features, None)
             memories = [torch.cat(list(objects)) for objects in reading.features]
-            return self._model.condition(
-                features,
-                Reading(memories, reading.slots, self._tensor(reading.pointers), reading.distances),
-            )
+            whole = Reading(memories, reading.slots, self._tensor(reading.pointers), reading.distances)
+            if not foveas:
+                return self._model.condition(features, whole)
+            outlook = self._outlook(foveas)
+            remembered = [self._outlook(one) for one in reading.foveas]
+            tokens = self._model.condition_foveal(features, whole, outlook, remembered)
+            return Seen(tokens, _cut(features.stride8, foveas, 2), _cut(features.stride4, foveas, 4), outlook)
 
-    def decode(self, conditioned: Features, prompts: PromptBatch, *, multimask: bool) -> Candidates:
+    def decode(self, conditioned: Features | Seen, prompts: PromptBatch, *, multimask: bool) -> Candidates:
+        if isinstance(conditioned, Seen):
+            with torch.inference_mode(), self._autocast():
+                grid = self.input_size // 16
+                decoded = self._model.decode_foveal(
+                    conditioned.tokens, conditioned.stride8, conditioned.stride4, grid, conditioned.outlook
+                )
+                return candidates_of(decoded)
         with torch.inference_mode(), self._autocast():
             return candidates_of(self._model.decode(conditioned, self._prompts(prompts), multimask=multimask))
 
@@ -97,6 +125,12 @@ class TorchEngine:
                 features, self._tensor(logits), self._tensor(occlusion), binary=binary
             )
         return [memory[i : i + 1] for i in range(memory.shape[0])]
+
+    def _outlook(self, foveas: Sequence[Fovea]) -> Outlook:
+        grid = self.input_size // 16
+        rows = table_rows(foveas, grid)
+        weight = log_counts(rows.shape[1], foveas[0].side, grid)
+        return Outlook(torch.from_numpy(rows).to(self._device), self._tensor(weight), self.block)
 
     def _autocast(self) -> torch.autocast:
         half = self._dtype != torch.float32
@@ -118,6 +152,11 @@ class TorchEngine:
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self._device)
+
+
+def _cut(maps: Tensor, foveas: Sequence[Fovea], scale: int) -> Tensor:
+    """[1, C, …] → what lies in each fovea, [O, C, scale · side, scale · side]."""
+    return torch.stack([maps[0][:, one.scaled(scale)[0], one.scaled(scale)[1]] for one in foveas])
 
 
 def candidates_of(decoded: Decoded) -> Candidates:

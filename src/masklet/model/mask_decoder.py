@@ -37,12 +37,16 @@ class Attention(nn.Module):
         )
         return self.out_proj(join_heads(y))
 
-    def of_tokens(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """`forward` for tokens q [O, T, C] that look at places k and v [O, N, C]."""
+    def of_tokens(self, q: Tensor, k: Tensor, v: Tensor, weight: Tensor | None = None) -> Tensor:
+        """`forward` for tokens q [O, T, C] that look at places k and v [O, N, C].
+
+        weight   [N], added to the scores
+        """
         asked = split_heads(self.q_proj(q), self.heads) * self.scale
         # The bias of keys adds the same to every place, which softmax takes out again.
         asked = (asked @ self._by_head(self.k_proj.weight)).flatten(1, 2)
-        seen = torch.softmax(asked @ k.transpose(1, 2), dim=-1) @ v
+        scores = asked @ k.transpose(1, 2)
+        seen = torch.softmax(scores if weight is None else scores + weight, dim=-1) @ v
         y = seen.unflatten(1, (self.heads, -1)) @ self._by_head(self.v_proj.weight).transpose(1, 2)
         return self.out_proj(join_heads(y) + self.v_proj.bias)
 
@@ -77,7 +81,12 @@ class TwoWayBlock(nn.Module):
         self.cross_attn_image_to_token = Attention(width, width // 2, heads)
 
     def forward(
-        self, tokens: Tensor, image: Tensor, token_pos: Tensor, image_pos: Tensor
+        self,
+        tokens: Tensor,
+        image: Tensor,
+        token_pos: Tensor,
+        image_pos: Tensor,
+        weight: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         if self.first:
             # Tokens are their own positions here, so neither codes nor a shortcut are added.
@@ -87,7 +96,7 @@ class TwoWayBlock(nn.Module):
             tokens = tokens + self.self_attn(q, q, tokens)
         tokens = self.norm1(tokens)
         tokens = tokens + self.cross_attn_token_to_image.of_tokens(
-            tokens + token_pos, image + image_pos, image
+            tokens + token_pos, image + image_pos, image, weight
         )
         tokens = self.norm2(tokens)
         tokens = self.norm3(tokens + self.mlp(tokens))
@@ -106,13 +115,18 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = Attention(width, width // 2, heads)
         self.norm_final_attn = nn.LayerNorm(width)
 
-    def forward(self, tokens: Tensor, image: Tensor, image_pos: Tensor) -> tuple[Tensor, Tensor]:
-        """tokens [O, T, C], image [O, N, C], image_pos [1, N, C] → both, updated."""
+    def forward(
+        self, tokens: Tensor, image: Tensor, image_pos: Tensor, weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """tokens [O, T, C], image [O, N, C], image_pos [O or 1, N, C] → both, updated.
+
+        weight   [N]: logarithm of what each place counts where tokens look at them; None: 0
+        """
         token_pos = tokens
         for layer in self.layers:
-            tokens, image = layer(tokens, image, token_pos, image_pos)
+            tokens, image = layer(tokens, image, token_pos, image_pos, weight)
         tokens = tokens + self.final_attn_token_to_image.of_tokens(
-            tokens + token_pos, image + image_pos, image
+            tokens + token_pos, image + image_pos, image, weight
         )
         return self.norm_final_attn(tokens), image
 
@@ -182,7 +196,8 @@ class MaskDecoder(nn.Module):
         positions   [C, h, w] of the image
         """
         image = (stride16 + dense).expand(tokens.shape[0], -1, -1, -1)
-        return self.places(image.flatten(2).transpose(1, 2), stride8, stride4, tokens, positions)
+        rows = positions.flatten(1).T[None]
+        return self.places(image.flatten(2).transpose(1, 2), stride8, stride4, tokens, rows)
 
     def places(
         self,
@@ -192,14 +207,18 @@ class MaskDecoder(nn.Module):
         tokens: Tensor,
         positions: Tensor,
         draw: Draw | None = None,
+        weight: Tensor | None = None,
     ) -> DecodedMasks:
-        """The same for images [O, h · w, C] that have the dense prompt in them.
+        """The same for images [O, N, C] that have the dense prompt in them.
 
-        draw   another way to compute `drawn`
+        positions   [O or 1, N, C]
+        draw        another way to compute `drawn`
+        weight      [N]: logarithm of how many places each token of the image stands for; None: one. Those
+                    after the h · w that stride8 and stride4 belong to are looked at, not drawn.
         """
         own = torch.cat((self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight))
         tokens = torch.cat((own.expand(tokens.shape[0], -1, -1), tokens), dim=1)
-        tokens, image = self.transformer(tokens, image, positions.flatten(1).T[None])
+        tokens, image = self.transformer(tokens, image, positions, weight)
         mask_tokens = tokens[:, 2 : 2 + self.outputs]
         kernels = torch.stack(
             [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
@@ -212,10 +231,10 @@ class MaskDecoder(nn.Module):
         )
 
     def drawn(self, image: Tensor, kernels: Tensor, stride8: Tensor, stride4: Tensor) -> Tensor:
-        """Logits [O, 4, 4h, 4w]: the image [O, h · w, C], grown, times a kernel [O, 4, C/8] for each mask."""
+        """Logits [O, 4, 4h, 4w]: the image [O, h · w (or more), C], grown, times a kernel [O, 4, C/8]."""
         grow1, norm, act, grow2, _ = self.output_upscaling
         side = stride8.shape[2] // 2
-        fine = image.transpose(1, 2).unflatten(2, (side, side))
+        fine = image[:, : side * side].transpose(1, 2).unflatten(2, (side, side))
         fine = act(norm(grow1(fine) + stride8))
         fine = act(grow2(fine) + stride4)
         return (kernels @ fine.flatten(2)).unflatten(2, fine.shape[2:])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from masklet.model.config import Sam2Config
+from masklet.model.foveal import Outlook
 from masklet.model.layers import attend
 from masklet.model.positions import rotary_angles, rotate, sine_map
 
@@ -54,6 +57,21 @@ class RotaryAttention(nn.Module):
         y = attend(q[:, None], k[:, None], v[:, None], hidden)[:, 0]
         return self.out_proj(self.v_proj(y))
 
+    def foveal(
+        self, q: Tensor, k: Tensor, v: Tensor, angles: Angles, key_angles: Angles, weight: Tensor
+    ) -> Tensor:
+        """`forward` for tokens that are at places of their own in each batch.
+
+        angles       each [B, N, C / 2]
+        key_angles   each [B, at most K, C / 2]: keys after those have no place
+        weight       [K], added to the scores
+        """
+        q, k = rotate(self.q_proj(q), *angles), self.k_proj(k)
+        placed = key_angles[0].shape[1]
+        k = torch.cat((rotate(k[:, :placed], *key_angles), k[:, placed:]), dim=1)
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(1, 2) + weight
+        return self.out_proj(self.v_proj(torch.softmax(scores, dim=-1) @ v))
+
 
 class MemoryAttentionLayer(nn.Module):
     """Self-attention, attention to memory, feed-forward; norm before each."""
@@ -83,6 +101,10 @@ class MemoryAttentionLayer(nn.Module):
         x = x + self.self_attn(y, y, y, angles)
         y = self.norm2(x)
         x = x + self.cross_attn_image(y, keys, values, angles, memory_angles, pointer_tokens, hidden)
+        return self.digest(x)
+
+    def digest(self, x: Tensor) -> Tensor:
+        """The feed-forward part."""
         return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
 
 
@@ -122,3 +144,46 @@ class MemoryAttention(nn.Module):
         for layer in self.layers:
             x = layer(x, keys, memory, angles, memory_angles, pointer_tokens, hidden)
         return self.norm(x).transpose(1, 2).unflatten(2, (height, width))
+
+    def foveal(
+        self,
+        features: Tensor,
+        memory: Tensor,
+        positions: Tensor,
+        pointer_tokens: int,
+        outlook: Outlook,
+        remembered: Sequence[Outlook],
+    ) -> Tensor:
+        """`forward` for tokens that are the places of a fovea and blocks around it → [O, T, C].
+
+        features     [1, C, h, w]; memory and positions as in `forward`, of whole frames
+        remembered   one for each map of the memory
+
+        The first layer's places look at each other as in whole frames: that is the same for all objects.
+        """
+        _, channels, height, width = features.shape
+        maps, count = len(remembered), memory.shape[1] - pointer_tokens
+
+        def seen(tokens: Tensor) -> Tensor:
+            frames = tokens[:, :count].unflatten(1, (maps, -1))
+            parts = [one.tokens(frames[:, n], height, width) for n, one in enumerate(remembered)]
+            return torch.cat((*parts, tokens[:, count:]), dim=1)
+
+        keys, values = seen(memory + positions), seen(memory)
+        own = outlook.angles(height, width, channels)
+        turns = [one.angles(height, width, channels) for one in remembered]
+        key_angles = torch.cat([one for one, _ in turns], dim=1), torch.cat([one for _, one in turns], dim=1)
+        weight = torch.cat((outlook.weight.repeat(maps), outlook.weight.new_zeros(pointer_tokens)))
+        angles = rotary_angles(height, width, channels, features.device)
+        first = self.layers[0]
+        x = (features + 0.1 * sine_map(height, width, channels, features.device)).flatten(2).transpose(1, 2)
+        y = first.norm1(x)
+        x = outlook.tokens(x + first.self_attn(y, y, y, angles), height, width)
+        for layer in self.layers:
+            if layer is not first:
+                y = layer.norm1(x)
+                x = x + layer.self_attn.foveal(y, y, y, own, own, outlook.weight)
+            y = layer.norm2(x)
+            x = x + layer.cross_attn_image.foveal(y, keys, values, own, key_angles, weight)
+            x = layer.digest(x)
+        return self.norm(x)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from masklet.model.config import Sam2Config
+from masklet.model.foveal import Outlook
 from masklet.model.image_encoder import ImageEncoder
 from masklet.model.layers import MLP
 from masklet.model.mask_decoder import MaskDecoder, stability
@@ -124,6 +125,18 @@ class Sam2(nn.Module):
             self.memory_attention(stride16, memory, positions, pointer_tokens, hidden)
         )
 
+    def condition_foveal(
+        self, features: Features, reading: Reading, outlook: Outlook, remembered: Sequence[Outlook]
+    ) -> Tensor:
+        """`condition` of what each object sees of a frame, and remembers of N others → [O, T, C].
+
+        remembered   N, as large as `outlook`
+        """
+        memory, positions, pointer_tokens = self._memory_tokens(reading)
+        return self.memory_attention.foveal(
+            features.stride16, memory, positions, pointer_tokens, outlook, remembered
+        )
+
     def _memory_tokens(self, reading: Reading) -> tuple[Tensor, Tensor, int]:
         """Memories and pointers as one row of tokens [O, K, c], their positions, the pointers' count."""
         first = reading.memories[0]
@@ -181,6 +194,31 @@ class Sam2(nn.Module):
             if not self.training:
                 logits, iou = self._stable(logits, iou, out.logits[:, 1:], out.iou[:, 1:])
         return Decoded(logits, iou, self._pointers(tokens, out.occlusion), out.occlusion)
+
+    def decode_foveal(
+        self, seen: Tensor, stride8: Tensor, stride4: Tensor, grid: int, outlook: Outlook
+    ) -> Decoded:
+        """`decode` without prompts of what each object sees → three candidates, of its fovea.
+
+        seen      [O, T, C], conditioned
+        stride8   [O, C/4, 2 · side, 2 · side], stride4 [O, C/8, 4 · side, 4 · side], cut out
+        grid      the frame's places a side
+        """
+        objects, device = seen.shape[0], seen.device
+        encoder = self.prompt_encoder
+        points = torch.zeros(objects, 0, 2, device=device)
+        labels = torch.zeros(objects, 0, dtype=torch.long, device=device)
+        places = encoder.pe_layer.grid(grid, grid).flatten(1).T[None]
+        out = self.mask_decoder.places(
+            seen + encoder.dense(None, 1, 1).flatten(2).transpose(1, 2),
+            stride8,
+            stride4,
+            encoder.tokens(points, labels),
+            outlook.tokens(places, grid, grid),
+            weight=outlook.weight,
+        )
+        pointers = self._pointers(out.tokens[:, 1:], out.occlusion)
+        return Decoded(out.logits[:, 1:], out.iou[:, 1:], pointers, out.occlusion)
 
     def _stable(
         self, logits: Tensor, iou: Tensor, others: Tensor, other_iou: Tensor

@@ -21,6 +21,10 @@ class TrackingPolicy:
     continuity: float = 0.2
     """What place and shape count, beside predicted IoU, in the choice among an object's candidates on a
     tracked frame, 0 to 1 (see `continuity`); 0 takes the best predicted IoU, as SAM 2 does."""
+    foveal: bool = True
+    """An object that fills little of the frame is looked for closely where it should be and roughly elsewhere
+    (see `foveas`), and in the whole frame when it is not found so; False: always in the whole frame, as in
+    SAM 2."""
     corrections_stay: bool = True
     """A prompt on a tracked frame makes it a prompted frame. In SAM 2 it stays a recent frame, and the
     next propagation that passes overwrites it."""
@@ -70,6 +74,7 @@ class TrackingPolicy:
             memory=MemoryPolicy.sam2(),
             exclusive=False,
             continuity=0,
+            foveal=False,
             corrections_stay=False,
             two_sweeps=False,
             fill_holes=0,

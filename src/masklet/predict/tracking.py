@@ -7,11 +7,13 @@ banks in its arguments.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from masklet.engine.protocol import (
     Engine,
+    Fovea,
     ImageFeatures,
     MemoryFeature,
     MemoryReading,
@@ -20,8 +22,10 @@ from masklet.engine.protocol import (
 from masklet.memory import MemoryBank, MemoryEntry, Reading
 from masklet.predict.answer import Answer, answer_of
 from masklet.predict.continuity import choose, expected
+from masklet.predict.foveas import around, fovea_for, is_whole, spread
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.postprocess import separate
+from masklet.types import Candidates
 
 
 def step(
@@ -63,21 +67,96 @@ def track(
     reverse: bool = False,
 ) -> dict[int, Answer]:
     """Where each object is on frame t, from memory alone; objects with nothing to read are left out."""
-    groups: dict[Reading, list[int]] = {}
+    due = _due(engine, t, banks, policy, reverse=reverse)
+    near = {i: one for i, one in due.items() if one.fovea is not None}
+    answers = {i: a for i, a in _ask(engine, features, banks, near, policy).items() if _is_found(a, near[i])}
+    whole = {i: replace(one, fovea=None) for i, one in due.items() if i not in answers}
+    answers |= _ask(engine, features, banks, whole, policy)
+    return {i: answers[i] for i in due}
+
+
+@dataclass(frozen=True, eq=False)
+class _Due:
+    """One object that is to be found.
+
+    reading   what it reads
+    where     bool [S/4, S/4], where it should be; None when nothing says so
+    fovea     where it is looked for closely; None: in the whole frame
+    """
+
+    reading: Reading
+    where: np.ndarray | None
+    fovea: Fovea | None
+
+
+def _is_found(answer: Answer, one: _Due) -> bool:
+    return answer.occlusion > 0 and (one.fovea is None or is_whole(answer.logits, one.fovea))
+
+
+def _due(
+    engine: Engine, t: int, banks: Mapping[int, MemoryBank], policy: TrackingPolicy, *, reverse: bool
+) -> dict[int, _Due]:
+    foveal = policy.foveal and engine.block > 0
+    due: dict[int, _Due] = {}
     for object_id, bank in banks.items():
         reading = bank.read(t, policy.memory, reverse=reverse)
         if reading.memories:
-            groups.setdefault(reading, []).append(object_id)
+            where = expected(bank, t, reverse=reverse) if foveal or policy.continuity else None
+            fovea = fovea_for(where, engine.block) if foveal and where is not None else None
+            due[object_id] = _Due(reading, where, fovea)
+    return due
+
+
+def _ask(
+    engine: Engine,
+    features: ImageFeatures,
+    banks: Mapping[int, MemoryBank],
+    due: Mapping[int, _Due],
+    policy: TrackingPolicy,
+) -> dict[int, Answer]:
+    """Answers in whole frames' logits; objects that read alike and look alike closely share a batch."""
+    groups: dict[tuple[Reading, int], list[int]] = {}
+    for object_id, one in due.items():
+        groups.setdefault((one.reading, one.fovea.side if one.fovea else 0), []).append(object_id)
     answers: dict[int, Answer] = {}
-    for reading, members in groups.items():
+    for (reading, _), members in groups.items():
         for ids in _chunks(members, policy.batch):
-            conditioned = engine.condition(features, gather(reading, [banks[i] for i in ids]))
+            foveas = [fovea for i in ids if (fovea := due[i].fovea)]
+            read = gather(reading, [banks[i] for i in ids])
+            if foveas:
+                read = replace(read, foveas=_remembered(engine, reading, [banks[i] for i in ids], foveas))
+            conditioned = engine.condition(features, read, foveas or None)
             candidates = engine.decode(conditioned, PromptBatch.none(len(ids)), multimask=True)
             for row, i in enumerate(ids):
-                where = expected(banks[i], t, reverse=reverse) if policy.continuity else None
-                choice = choose(candidates.logits[row], candidates.iou[row], where, policy.continuity)
-                answers[i] = answer_of(candidates, row, choice)
-    return {i: answers[i] for i in banks if i in answers}
+                answers[i] = _chosen(candidates, row, due[i], engine.input_size // 4, policy.continuity)
+    return answers
+
+
+def _remembered(
+    engine: Engine, reading: Reading, banks: Sequence[MemoryBank], foveas: Sequence[Fovea]
+) -> list[list[Fovea]]:
+    """Where each object was on each frame that is read; where it was not seen, where it is looked for now."""
+    grid = engine.input_size // 16
+    return [
+        [
+            around(extent, fovea, grid, engine.block) if (extent := bank[frame].extent) else fovea
+            for bank, fovea in zip(banks, foveas, strict=True)
+        ]
+        for frame, _ in reading.memories
+    ]
+
+
+def _chosen(candidates: Candidates, row: int, one: _Due, size: int, continuity: float) -> Answer:
+    """The candidate that goes on from where the object was."""
+    where = one.where
+    if where is not None and one.fovea is not None:
+        where = where[one.fovea.scaled(4)]
+    answer = answer_of(
+        candidates, row, choose(candidates.logits[row], candidates.iou[row], where, continuity)
+    )
+    if one.fovea is None or answer.occlusion <= 0:
+        return answer
+    return replace(answer, logits=spread(answer.logits, one.fovea, size))
 
 
 def gather(reading: Reading, banks: Sequence[MemoryBank]) -> MemoryReading:

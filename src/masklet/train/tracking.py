@@ -14,6 +14,7 @@ from masklet.train.losses import losses, true_iou
 from masklet.train.measured import Measured, Sample, mean_or_nan, pixels_of
 from masklet.train.recipe import Recipe
 from masklet.train.rollout import Step, chosen, rollout
+from masklet.train.unions import with_unions
 from masklet.train.verbs import Recomputed, Verbs, encode
 
 
@@ -51,6 +52,8 @@ class Tracking:
             plan = sample_picture_plan(rng, mix=mix)
         else:
             plan = sample_prompt_plan(rng, frames=len(masks), mix=mix)
+        if plan.first == "mask" and mix.unions:
+            masks = with_unions(rng, owners, masks, mix.unions)
         steps = rollout(self.verbs, frames, masks, plan, self.policy, rng, self.recipe.slips)
         sample = _sample(clips, owners, steps, backwards, order) if show else None
         return self._score(steps, masks.shape[1], first=plan.first != "mask", sample=sample)
