@@ -132,7 +132,7 @@ def presets() -> dict[str, Sam2Config]:
             f"sam2-hiera-{size}", trunk, no_object_embed=False, pointer_time=False
         )
         result[f"sam2.1-hiera-{size}"] = Sam2Config(f"sam2.1-hiera-{size}", trunk)
-    result["masklet-tiny"] = Sam2Config("masklet-tiny", TINY, input_size=512, memory_layers=2)
+    result["masklet-tiny"] = Sam2Config("masklet-tiny", TINY, input_size=640, memory_layers=2)
     result["masklet-nano"] = Sam2Config(
         "masklet-nano",
         TinyVitConfig(),
