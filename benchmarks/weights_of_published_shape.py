@@ -1,9 +1,9 @@
 """A checkpoint of sam2.1-hiera-tiny's shape that follows objects, from masklet-tiny's weights.
 
-masklet-tiny has SAM 2's image path and two layers of memory attention where sam2.1-hiera-tiny has four. The two
-that are missing are added so that they change nothing: what they would add to the features is zero. Any code that
-runs sam2.1-hiera-tiny then does all of its work and gives masklet-tiny's masks, so that speed can be compared on
-masks that can be compared too, with no download:
+masklet-tiny has SAM 2's image path and two layers of memory attention where sam2.1-hiera-tiny has four. The
+two that are missing are added so that they change nothing: what they would add to the features is zero. Any
+code that runs sam2.1-hiera-tiny then does all of its work and gives masklet-tiny's masks, so that speed can
+be compared on masks that can be compared too, with no download:
 
     python benchmarks/weights_of_published_shape.py /tmp/published.safetensors
     masklet bench --model /tmp/published.safetensors --engine openvino --against sam2 --frames 12 --warmup 8

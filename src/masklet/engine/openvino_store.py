@@ -44,10 +44,10 @@ class GraphCard:
     pointer_limit: int
     stability_delta: float
     stability_threshold: float
-    block: int = 0
-    """Side of the blocks around foveas, in places of S/16; 0: no such graphs."""
     source: str = ""
     """`fingerprint` of the files it was made of; empty when unknown."""
+    block: int = 0
+    """Side of the blocks around foveas, in places of S/16; 0: no such graphs."""
 
     @property
     def graphs(self) -> tuple[str, ...]:
