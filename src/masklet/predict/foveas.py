@@ -17,10 +17,10 @@ SIDES = (0.3, 0.45, 0.6, 0.75)
 size share a batch."""
 
 MARGIN = 1 / 8
-"""Share of a fovea's side that stays free around where the object is expected: one place at least, at most
-`FREE`."""
+"""Share of a fovea's side that stays free around where the object is expected; at least one place."""
 
-FREE = 3.0
+MOST_MARGIN = 3.0
+"""Places that are enough for a margin, however large the fovea."""
 
 RIM = 2
 """Logits at the border of a fovea that a whole object does not reach, unless the frame ends there too."""
@@ -65,7 +65,7 @@ def _nearest(first: float, last: float, side: int, grid: int, block: int) -> int
 def _start(first: float, last: float, side: int, grid: int, block: int) -> int | None:
     """The same, if there is room for a margin on both sides."""
     start = _nearest(first, last, side, grid, block)
-    margin = min(max(1.0, MARGIN * side), FREE)
+    margin = min(max(1.0, MARGIN * side), MOST_MARGIN)
     before = start == 0 or first - margin >= start
     after = start + side == grid or last + margin <= start + side
     return start if before and after else None
