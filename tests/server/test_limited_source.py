@@ -18,6 +18,7 @@ from PIL import Image
 
 from fakes import inside, squares
 from masklet.errors import DamagedVideoError, UnknownFrameError, VideoError
+from masklet.server import limited_process
 from masklet.server.limited_source import CAN_LIMIT, LimitedSource
 from masklet.server.settings import Limits
 from masklet.video.file import VideoFile
@@ -199,15 +200,14 @@ def _until_damage(source: Any) -> tuple[int, str]:
 
 
 @needs_proc
-def test_a_decoder_that_is_killed_costs_the_frame_that_was_asked_for(limited: LimitedSource) -> None:
+def test_a_decoder_that_is_killed_costs_the_frame_that_was_asked_for(
+    limited: LimitedSource, monkeypatch
+) -> None:
     before = limited[3].image
     (child,) = children()
-    os.kill(child, signal.SIGSTOP)  # so that the question is under way when it dies
-    killer = threading.Timer(0.5, os.kill, (child, signal.SIGKILL))
-    killer.start()
+    _dies_when_asked(monkeypatch, child)
     with pytest.raises(VideoError, match=r"frame 4 of clip\.mp4 cannot be decoded: the decoder broke down"):
         limited[4]
-    killer.join()
     assert np.array_equal(limited[3].image, before)
     assert children() != [child]
 
@@ -348,32 +348,39 @@ def test_another_file_in_its_place_is_noticed(path: Path) -> None:
 
 
 @needs_proc
-def test_the_server_answers_on_when_its_decoders_die(serving, clip) -> None:
+def test_the_server_answers_on_when_its_decoders_die(serving, clip, monkeypatch) -> None:
     with serving(isolate=True) as client:
         session = new_session(client, clip)
         video = ok(client.get(f"/api/sessions/{session}"))["video"]["id"]
         picture = f"/api/videos/{video}/frames"
         assert client.get(f"{picture}/0").status_code == 200
         assert len(ok(client.get(f"/api/videos/{video}/times"))["times"]) == FRAMES
-        child = _own(client, video)
-        os.kill(child, signal.SIGSTOP)
-        killer = threading.Timer(0.5, os.kill, (child, signal.SIGKILL))
-        killer.start()
+        _dies_when_asked(monkeypatch, _own(client, video))
         assert "frame 7 of clip.mp4" in problem(client.get(f"{picture}/7"), 415, "video")
-        killer.join()
         assert client.get(f"{picture}/7").status_code == 200
         assert click(client, session, 9, inside(9, 1))["preview"]["area"] > 0
         (helper,) = set(children()) - {_own(client, video)}
-        os.kill(helper, signal.SIGSTOP)
-        killer = threading.Timer(0.5, os.kill, (helper, signal.SIGKILL))
-        killer.start()
+        _dies_when_asked(monkeypatch, helper)
         run = track(client, session)
         assert run["state"] == "failed"
         assert "clip.mp4 cannot be decoded" in run["message"]
-        killer.join()
         assert track(client, session)["state"] == "done"
         assert client.get("/healthz").status_code == 200
     assert children() == []
+
+
+def _dies_when_asked(monkeypatch: pytest.MonkeyPatch, pid: int) -> None:
+    """Stop a decoding process, and kill it as soon as it has its next question."""
+    os.kill(pid, signal.SIGSTOP)
+    sent = limited_process._sent
+
+    def sent_and_killed(process, question) -> bool:
+        done = sent(process, question)
+        if process.pid == pid:
+            os.kill(pid, signal.SIGKILL)
+        return done
+
+    monkeypatch.setattr(limited_process, "_sent", sent_and_killed)
 
 
 def _own(client: Any, video: str) -> int:
