@@ -128,6 +128,26 @@ def test_a_picture_alone_is_corrected_and_remembered_by_nobody(model: Sam2, clip
     assert watched.readings == [None, None]
 
 
+@pytest.mark.parametrize(("given", "answers"), [("click", [3, 1]), ("box", [1, 1]), ("mask", [1])])
+def test_a_first_prompt_is_answered_twice_as_in_use(
+    model: Sam2, clip, monkeypatch, given: str, answers: list[int]
+) -> None:
+    watched = Watched(model, monkeypatch)
+    priors: list[torch.Tensor | None] = []
+    decode = model.decode
+    monkeypatch.setattr(
+        model, "decode", lambda seen, p, **k: (priors.append(p.prior), decode(seen, p, **k))[1]
+    )
+    steps = roll(model, clip(2), PromptPlan(given, second_look=True))
+    assert [s.decoded.logits.shape[1] for s in steps] == [*answers, 3]
+    if given == "mask":
+        return
+    assert torch.equal(priors[1], chosen(steps[0].decoded)[0].detach().clamp(-32, 32))
+    # The second answer is what is remembered.
+    last, _, occlusion = chosen(steps[1].decoded)
+    assert torch.equal(watched.remembered[0], torch.where((occlusion > 0)[:, :, None, None], last, -1024.0))
+
+
 def test_gradients_reach_the_memory_of_earlier_frames(model: Sam2, clip) -> None:
     steps = roll(model, clip(3), PromptPlan("mask"))
     chosen(steps[-1].decoded)[0].sum().backward()

@@ -38,6 +38,7 @@ class LabelledImage:
 class ImageSet(Protocol):
     """Pictures by index. `read` gives None for a picture that turned out bad, and notes it in `problems`."""
 
+    name: str
     problems: Problems
 
     def __len__(self) -> int: ...

@@ -26,6 +26,8 @@ class PromptMix:
     """Clicks on each corrected frame, one after the other."""
     unions: float = 0.0
     """Probability, per object given as a mask, that it takes in another one which it touches."""
+    second_look: bool = False
+    """A first click or box is answered twice, the second time with its own answer as the prior, as in use."""
 
     def __post_init__(self) -> None:
         if min(self.mask, self.click) < 0 or self.mask + self.click > 1:
@@ -45,11 +47,13 @@ class PromptPlan:
     first               how the object is shown on frame 0: "mask", "click" or "box"
     corrected_frames    frames after the first that get correction clicks, sorted
     correction_clicks   clicks on each of them
+    second_look         a click or a box on frame 0 is answered twice
     """
 
     first: FirstPrompt
     corrected_frames: tuple[int, ...] = ()
     correction_clicks: int = 0
+    second_look: bool = False
 
 
 def sample_prompt_plan(rng: np.random.Generator, *, frames: int, mix: PromptMix | None = None) -> PromptPlan:
@@ -64,7 +68,7 @@ def sample_prompt_plan(rng: np.random.Generator, *, frames: int, mix: PromptMix 
     corrected = (
         tuple(sorted(int(t) + 1 for t in rng.choice(frames - 1, count, replace=False))) if count else ()
     )
-    return PromptPlan(first, corrected, mix.corrections if corrected else 0)
+    return PromptPlan(first, corrected, mix.corrections if corrected else 0, mix.second_look)
 
 
 def sample_picture_plan(rng: np.random.Generator, *, mix: PromptMix | None = None) -> PromptPlan:
@@ -74,4 +78,4 @@ def sample_picture_plan(rng: np.random.Generator, *, mix: PromptMix | None = Non
     box = max(0.0, 1 - mix.mask - mix.click)
     click = mix.click / (mix.click + box) if mix.click + box > 0 else 0.5
     first: FirstPrompt = "click" if rng.random() < click else "box"
-    return PromptPlan(first, (0,) if mix.corrections else (), mix.corrections)
+    return PromptPlan(first, (0,) if mix.corrections else (), mix.corrections, mix.second_look)

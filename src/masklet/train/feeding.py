@@ -58,7 +58,7 @@ def makers_of(plan: RecipeFile) -> tuple[ClipMaker, ClipMaker | None]:
     share = plan.recipe.image_share
     stills: ClipMaker | None = None
     if share:
-        pictures = [*labelled, *(s for one in plan.plain for s in plain_sets(one.root))]
+        pictures = [*_chosen(labelled, plan), *(s for one in plan.plain for s in plain_sets(one.root))]
         if not pictures:
             raise ConfigError("recipe.image_share needs pictures; give --data DIR, or root in [data]")
         stills = StillClips(ImagePool(pictures), plan.clips)
@@ -69,6 +69,19 @@ def makers_of(plan: RecipeFile) -> tuple[ClipMaker, ClipMaker | None]:
         makers.append((ClipSynthesiser(ImagePool(labelled), plan.clips), 1.0))
     makers += [(_videos(plan.clips, one), one.weight) for one in plan.videos]
     return (makers[0][0] if len(makers) == 1 else MixedClips(makers)), stills
+
+
+def _chosen(sets: list[ImageSet], plan: RecipeFile) -> list[ImageSet]:
+    """The sets that single pictures come from: those named, or all."""
+    if not plan.stills:
+        return sets
+    named = {one.name: one for one in sets}
+    unknown = [name for name in plan.stills if name not in named]
+    if unknown:
+        raise ConfigError(
+            f"data.stills names {', '.join(unknown)}, which the data lacks; it has {', '.join(sorted(named))}"
+        )
+    return [named[name] for name in plan.stills]
 
 
 def _labelled(plan: RecipeFile) -> list[ImageSet]:

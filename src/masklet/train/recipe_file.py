@@ -3,7 +3,8 @@
     [model]          name (a network of `config.presets`); image_weights and memory_weights (a checkpoint's
                      path, or "embedded" for the one that comes with the package, "embedded:NAME" for
                      another model's); trunk_weights (a student's)
-    [data]           root (folder of data sets of stills)
+    [data]           root (folder of data sets of stills); stills: names of the sets that single pictures come
+                     from, all when left out
     [[data.folders]] images, masks: any folder of pictures, and one of masks with the same names: index
                      PNGs, black and white ones, or JSON files as SA-1B has them (then it may be the same)
     [[data.videos]]  root, format, weight, strides, split: real videos with masks beside the stills
@@ -84,6 +85,7 @@ class RecipeFile:
     image_weights   checkpoint of its image path; None takes the embedded one
     memory_weights  checkpoint of its memory to go on from; None starts a new memory
     data            folder of data sets, as `training_images` reads it; None when the file names none
+    stills          sets of `data` that batches of single pictures are made of; empty takes all
     clips           how clips are made; frames and size are the recipe's
     folders, videos, plain   further data
     teacher, teacher_weights, trunk_weights   of a distillation: the network learned from, its image path
@@ -95,6 +97,7 @@ class RecipeFile:
     model: str = DEFAULT
     image_weights: Path | None = None
     data: Path | None = None
+    stills: tuple[str, ...] = ()
     memory_weights: Path | None = None
     folders: tuple[FolderSource, ...] = ()
     videos: tuple[VideoSource, ...] = ()
@@ -120,6 +123,7 @@ class _Model:
 @dataclass(frozen=True)
 class _Data:
     root: str = ""
+    stills: tuple[str, ...] = ()
     folders: tuple[FolderSource, ...] = ()
     videos: tuple[VideoSource, ...] = ()
     plain: tuple[PlainSource, ...] = ()
@@ -184,6 +188,7 @@ def _recipe_file(content: Table, folder: Path) -> RecipeFile:
         model=model.name,
         image_weights=_weights(model.image_weights, folder, model.name, "image"),
         data=folder / data.root if data.root else None,
+        stills=data.stills,
         memory_weights=_weights(model.memory_weights, folder, model.name, "memory"),
         folders=tuple(
             FolderSource(str(folder / one.images), str(folder / one.masks)) for one in data.folders

@@ -67,8 +67,12 @@ def rollout(
         if t == 0:
             step, clicks = _first(model, frames[0], masks[0], targets[0], plan, rng)
             prompted.add(0)
+            again = plan.second_look and plan.first != "mask"
             # A picture alone is corrected on its only frame; in a clip the first frame is given.
-            conditioned = model.condition(frames[0], None) if 0 in plan.corrected_frames else None
+            conditioned = model.condition(frames[0], None) if again or 0 in plan.corrected_frames else None
+            if conditioned is not None and again:
+                steps.append(step)
+                step = _look_again(model, conditioned, step, clicks)
         else:
             forgetful = bool(slips.forget) and rng.random() < slips.forget
             reading = _reading(t, memories, prompted, policy, prompted_only=forgetful)
@@ -128,6 +132,17 @@ def _first(
     return Step(0, decoded, target, True), prompts
 
 
+def _look_again(model: Verbs, conditioned: Features, step: Step, clicks: Prompts) -> Step:
+    """The same prompt, now with the chosen answer as the prior: one candidate."""
+    prompts = Prompts(clicks.points, clicks.labels, _prior(chosen(step.decoded)[0]))
+    return Step(step.frame, model.decode(conditioned, prompts, multimask=False), step.target, True)
+
+
+def _prior(logits: Tensor) -> Tensor:
+    """An answer as it goes in again."""
+    return logits.detach().float().clamp(-32, 32)
+
+
 def _correct(
     model: Verbs,
     conditioned: Features,
@@ -153,7 +168,7 @@ def _correct(
     prompts = Prompts(
         torch.cat((earlier.points, new), dim=1),
         torch.cat((earlier.labels, torch.tensor(labels, device=device)), dim=1),
-        logits.detach().float().clamp(-32, 32),
+        _prior(logits),
     )
     decoded = model.decode(conditioned, prompts, multimask=prompts.points.shape[1] == 1)
     return Step(step.frame, decoded, step.target, True), prompts

@@ -59,6 +59,7 @@ class Sa1bMasks:
 
     def __init__(self, folder: str | Path, every: int = 1) -> None:
         self.folder = Path(folder)
+        self.name = self.folder.name
         self.problems = Problems()
         files = sorted(self.folder.glob("sa_*.json"), key=lambda p: natural(p.stem))
         self._files = [p for p in files if _number(p) % every == 0]
@@ -69,7 +70,7 @@ class Sa1bMasks:
     def read(self, index: int) -> LabelledImage | None:
         """The picture with its masks, or None when it is bad (then it stands in `problems`)."""
         path = self._files[index]
-        name = f"{self.folder.name}/{path.stem}"
+        name = f"{self.name}/{path.stem}"
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             size = (int(data["image"]["height"]), int(data["image"]["width"]))
