@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from masklet.cli import (
     annotate,
     auto,
+    average,
     batch,
     bench,
     distill,
@@ -63,6 +64,7 @@ def application() -> typer.Typer:
     distill.add_to(app)
     pseudo.add_to(app)
     pack.add_to(app)
+    average.add_to(app)
     bench.add_to(app)
     export.add_to(app)
     serve.add_to(app)
