@@ -11,8 +11,8 @@ from masklet.predict.image import ImageSession
 from masklet.types import Mask, Prompt
 
 
-def opened(objects: int = 3) -> ImageSession:
-    return ImageSession(FakeEngine(), squares(1, objects)[0])
+def opened(objects: int = 3, *, second_look: bool = True) -> ImageSession:
+    return ImageSession(FakeEngine(), squares(1, objects)[0], second_look=second_look)
 
 
 def right(mask: Mask, object_id: int) -> bool:
@@ -107,7 +107,7 @@ def test_many_prompts_at_once_are_as_many_alone() -> None:
 
 
 def test_alike_prompts_are_one_call_cut_at_the_batch() -> None:
-    image = opened()
+    image = opened(second_look=False)
     image.segment_many([Prompt.of(clicks=[inside(0, 1)])] * 70)
     assert image.engine.calls["decode"] == 2
 

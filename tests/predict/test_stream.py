@@ -111,7 +111,7 @@ def test_mask_prompts_come_out_verbatim_and_hold_their_pixels() -> None:
 
 
 def test_clicks_that_wait_for_one_frame_add_up() -> None:
-    stream = Stream(FakeEngine())
+    stream = Stream(FakeEngine(), policy=TrackingPolicy(second_look=False))
     stream.prompt(1, clicks=[inside(0, 1)])
     stream.prompt(1, clicks=[(100, 90, False)])
     stream.step(frames()[0])

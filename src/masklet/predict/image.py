@@ -13,7 +13,7 @@ import numpy as np
 from masklet.engine.protocol import Engine, ImageFeatures
 from masklet.errors import MaskError, PromptError
 from masklet.predict.edges import Guide, sharp_patch
-from masklet.predict.prompting import batch_of, is_ambiguous
+from masklet.predict.prompting import batch_of, is_ambiguous, look_again
 from masklet.predict.resize import mask_to_logits, patch_mask
 from masklet.types import Box, Candidates, Click, Frame, Mask, Prompt
 
@@ -63,13 +63,17 @@ class Segmentation:
 
 
 class ImageSession:
-    """One picture, encoded once, for any number of questions."""
+    """One picture, encoded once, for any number of questions.
 
-    def __init__(self, engine: Engine, image: np.ndarray) -> None:
+    second_look   clicks and boxes without an earlier answer are answered twice (see `look_again`)
+    """
+
+    def __init__(self, engine: Engine, image: np.ndarray, *, second_look: bool = True) -> None:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise MaskError(f"a picture must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
         self.engine = engine
         self.image = image
+        self.second_look = second_look
         self.height, self.width = int(image.shape[0]), int(image.shape[1])
 
     @cached_property
@@ -117,7 +121,7 @@ class ImageSession:
     def ask(
         self, prompts: Sequence[Prompt | None], prior: np.ndarray | None, multimask: bool | None
     ) -> list[Segmentation]:
-        """One call of the engine; prompts have the same number of points.
+        """The answers to prompts with the same number of points.
 
         prior   float32 [O, S/4, S/4] logits to start from, or None
         """
@@ -126,15 +130,22 @@ class ImageSession:
                 prompt.check_inside(self.width, self.height)
         if multimask is None:
             multimask = prompts[0] is None or is_ambiguous(prompts[0])
-        candidates = self.decode(prompts, prior, multimask)
+        candidates = self.decode(prompts, prior, multimask, second_look=self.second_look)
         return [self._segmentation(candidates, row, prompt) for row, prompt in enumerate(prompts)]
 
     def decode(
-        self, prompts: Sequence[Prompt | None], prior: np.ndarray | None, multimask: bool
+        self,
+        prompts: Sequence[Prompt | None],
+        prior: np.ndarray | None,
+        multimask: bool,
+        *,
+        second_look: bool = False,
     ) -> Candidates:
         """The engine's candidates for prompts with the same number of points; None is a bare prior."""
         batch = batch_of(prompts, self.width, self.height, None if prior is None else prior[:, None])
-        return self.engine.decode(self.engine.condition(self.features, None), batch, multimask=multimask)
+        conditioned = self.engine.condition(self.features, None)
+        first = self.engine.decode(conditioned, batch, multimask=multimask)
+        return look_again(self.engine, conditioned, batch, first) if second_look else first
 
     def _alike(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         """Places of prompts that can share a batch without padding, which would change answers."""

@@ -39,6 +39,9 @@ class TrackingPolicy:
     """New clicks on a tracked frame see the picture as memory conditioned it (SAM 2). Otherwise they see the
     picture itself, with the present answer as the prior, and memory speaks only where that answer is empty:
     quicker far from the last sweep, closer to the clicks, less sure of what the object is."""
+    second_look: bool = True
+    """A first click or box is answered twice, the second time with the first answer as the prior (see
+    `prompting.look_again`); False: once, as in SAM 2."""
     fill_holes: int = 8
     """Holes up to this area are filled in what a user sees, in pixels of a 256 × 256 grid; 0 = never."""
     remove_specks: int = 0
@@ -77,6 +80,7 @@ class TrackingPolicy:
             foveal=False,
             corrections_stay=False,
             two_sweeps=False,
+            second_look=False,
             fill_holes=0,
             sharp_edges=False,
         )

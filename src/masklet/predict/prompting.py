@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -67,16 +68,19 @@ def ask(
     *,
     reading: MemoryReading | None = None,
     prior: np.ndarray | None = None,
+    second_look: bool = False,
 ) -> Candidates:
     """Candidates of one object for a checked prompt.
 
-    reading   what the object remembers, when the frame was tracked; None for a first prompt
-    prior     float32 [S/4, S/4] logits of the frame's earlier answer, or None
+    reading       what the object remembers, when the frame was tracked; None for a first prompt
+    prior         float32 [S/4, S/4] logits of the frame's earlier answer, or None
+    second_look   without a prior, answer twice (see `look_again`)
     """
     if prompt.mask is not None:
         square = mask_to_square(prompt.mask, engine.input_size)
         return engine.decode_mask(features, square[None, None])
-    return ask_conditioned(engine, engine.condition(features, reading), prompt, width, height, prior=prior)
+    conditioned = engine.condition(features, reading)
+    return ask_conditioned(engine, conditioned, prompt, width, height, prior=prior, second_look=second_look)
 
 
 def ask_conditioned(
@@ -87,7 +91,28 @@ def ask_conditioned(
     height: int,
     *,
     prior: np.ndarray | None = None,
+    second_look: bool = False,
 ) -> Candidates:
     """`ask` for clicks and boxes on features that have read their memory already."""
     batch = batch_of([prompt], width, height, None if prior is None else prior[None, None])
-    return engine.decode(conditioned, batch, multimask=is_ambiguous(prompt))
+    candidates = engine.decode(conditioned, batch, multimask=is_ambiguous(prompt))
+    return look_again(engine, conditioned, batch, candidates) if second_look else candidates
+
+
+def look_again(engine: Engine, conditioned: Conditioned, batch: PromptBatch, first: Candidates) -> Candidates:
+    """The best candidate of each object as the decoder sees it with its own first answer as the prior.
+
+    The others, and all predicted IoUs and occlusion scores, stay what they are: the order of candidates too.
+    A batch that has a prior, or no points, is answered already. See docs/decisions/second-look.md.
+    """
+    if batch.prior is not None or batch.points.shape[1] == 0:
+        return first
+    rows, best = np.arange(len(first.iou)), first.best
+    prior = np.clip(first.logits[rows, best][:, None], -PRIOR_LIMIT, PRIOR_LIMIT).astype(np.float32)
+    again = engine.decode(conditioned, replace(batch, prior=prior), multimask=False)
+    # An object that the second answer no longer sees keeps the first.
+    seen = (again.occlusion[:, 0] > 0) & (again.logits[:, 0] > 0).any(axis=(1, 2))
+    rows, best = rows[seen], best[seen]
+    logits, pointer = first.logits.copy(), first.pointer.copy()
+    logits[rows, best], pointer[rows, best] = again.logits[seen, 0], again.pointer[seen, 0]
+    return replace(first, logits=logits, pointer=pointer)

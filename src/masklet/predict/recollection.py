@@ -126,6 +126,7 @@ class Recollection:
             frame.height,
             reading=reading,
             prior=prior,
+            second_look=self.policy.second_look,
         )
         chosen = int(candidates.best[0]) if candidate is None else check_candidate(candidate, candidates)
         masks = (prompt.mask,) if prompt.mask is not None else self._candidate_masks(candidates, frame)

@@ -145,10 +145,10 @@ class Stream:
 
     def _answer(self, features: ImageFeatures, frame: Frame, object_id: int, prompt: Prompt) -> Answer:
         """A new object starts from its prompt; one that is followed is corrected where it is now."""
-        size = (frame.width, frame.height)
+        size, twice = (frame.width, frame.height), self.policy.second_look
         bank = self._banks.get(object_id)
         if bank is None or prompt.mask is not None:
-            return answer_of(ask(self.engine, features, prompt, *size), 0)
+            return answer_of(ask(self.engine, features, prompt, *size, second_look=twice), 0)
         reading = gather(bank.read(self._t, self.policy.memory), [bank])
         conditioned = self.engine.condition(features, reading)
         prior = None
@@ -157,7 +157,8 @@ class Stream:
             prior = answer_of(tracked, 0).logits
             if not self.policy.needs_memory(prior):
                 conditioned = self.engine.condition(features, None)
-        return answer_of(ask_conditioned(self.engine, conditioned, prompt, *size, prior=prior), 0)
+        candidates = ask_conditioned(self.engine, conditioned, prompt, *size, prior=prior, second_look=twice)
+        return answer_of(candidates, 0)
 
     def _remember(self, features: ImageFeatures, prompted: dict[int, Answer]) -> None:
         memories = remember(self.engine, features, prompted, self.policy.batch, binary=True)
