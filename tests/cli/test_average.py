@@ -63,6 +63,13 @@ def test_only_what_is_named_is_averaged(runs, cli: Any, tmp_path: Path) -> None:
     assert torch.equal(found[SLOTS], a[SLOTS])
 
 
+def test_memories_alone_give_a_memory(runs, cli: Any, tmp_path: Path) -> None:
+    files = [one / "memory.safetensors" for one in runs]
+    told = cli("average", *files, "-o", tmp_path / "mean")
+    assert told.code == 0, told.err
+    assert [path.name for path in (tmp_path / "mean").iterdir()] == ["memory.safetensors"]
+
+
 def test_licences_add_up(runs, cli: Any, tmp_path: Path) -> None:
     other = run_folder(tmp_path / "c", 3, licence="CC-BY-4.0")
     assert cli("average", runs[0], other, "-o", tmp_path / "mean").code == 0

@@ -79,13 +79,16 @@ def mean(sources: Sequence[Weights], shares: Sequence[float], only: Sequence[str
 
 
 def save_mean(state: Mapping[str, Tensor], sources: Sequence[Weights], folder: Path) -> list[Path]:
-    """Write the mean as a run leaves its result: `image.safetensors` and `memory.safetensors`."""
+    """Write the mean as a run leaves its result: `image.safetensors` and `memory.safetensors`, where the
+    sources have that part."""
     card = sources[0].cards[0]
     licence = " AND ".join(dict.fromkeys(c.licence for one in sources for c in one.cards))
     told = f"mean of {', '.join(one.name for one in sources)}"
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for part, tensors in zip(PARTS, checkpoints.split(state), strict=True):
+        if not tensors:
+            continue
         path = folder / f"{part}.safetensors"
         stored = {name: quantised.halve(name, tensor) for name, tensor in tensors.items()}
         checkpoints.save_state(path, stored, Card(card.config, part, card.input_size, licence, told))
