@@ -137,6 +137,16 @@ def split(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Ten
     return image, memory
 
 
+def save_part(folder: str | Path, tensors: Mapping[str, Tensor], card: Card) -> Path:
+    """Write one part of a network as a run leaves it, `image.safetensors` or `memory.safetensors`.
+
+    Large tensors become float16. Returns the path.
+    """
+    path = Path(folder, f"{card.part}.safetensors")
+    save_state(path, {name: quantised.halve(name, tensor) for name, tensor in tensors.items()}, card)
+    return path
+
+
 def save_embedded(
     folder: str | Path,
     name: str,

@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from masklet.errors import CheckpointError, ConfigError
-from masklet.model import checkpoints, quantised
+from masklet.model import checkpoints
 from masklet.model.card import Card, read_card
 from masklet.model.registry import resolve
 
@@ -85,15 +85,11 @@ def save_mean(state: Mapping[str, Tensor], sources: Sequence[Weights], folder: P
     licence = " AND ".join(dict.fromkeys(c.licence for one in sources for c in one.cards))
     told = f"mean of {', '.join(one.name for one in sources)}"
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for part, tensors in zip(PARTS, checkpoints.split(state), strict=True):
-        if not tensors:
-            continue
-        path = folder / f"{part}.safetensors"
-        stored = {name: quantised.halve(name, tensor) for name, tensor in tensors.items()}
-        checkpoints.save_state(path, stored, Card(card.config, part, card.input_size, licence, told))
-        written.append(path)
-    return written
+    return [
+        checkpoints.save_part(folder, tensors, Card(card.config, part, card.input_size, licence, told))
+        for part, tensors in zip(PARTS, checkpoints.split(state), strict=True)
+        if tensors
+    ]
 
 
 def _check_same_network(first: Weights, other: Weights) -> None:

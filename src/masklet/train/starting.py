@@ -12,7 +12,7 @@ import torch
 
 from masklet.data.clips import ClipSettings
 from masklet.errors import ConfigError
-from masklet.model import checkpoints, quantised
+from masklet.model import checkpoints
 from masklet.model.card import read_card
 from masklet.model.checkpoints import Card
 from masklet.model.config import config_for
@@ -162,11 +162,9 @@ def save_result(trainer: Trainer, plan: RecipeFile, folder: Path, source: str) -
         parts["memory"] = memory
     if not all(learned):
         parts["image"] = image
-    written = []
-    for part, tensors in parts.items():
-        path = folder / f"{part}.safetensors"
-        card = Card(plan.model, part, plan.recipe.input_size, "Apache-2.0", source)
-        stored = {name: quantised.halve(name, tensor) for name, tensor in tensors.items()}
-        checkpoints.save_state(path, stored, card)
-        written.append(path)
-    return written
+    return [
+        checkpoints.save_part(
+            folder, tensors, Card(plan.model, part, plan.recipe.input_size, "Apache-2.0", source)
+        )
+        for part, tensors in parts.items()
+    ]
