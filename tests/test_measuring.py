@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from fakes import FakeEngine, squares
+from fakes import FakeEngine, squares, truth
 from masklet.predict.segmenter import Segmenter
+from masklet.types import Mask
 from studio_kit import film
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
@@ -119,3 +121,28 @@ def test_memory_through_a_long_video(tmp_path: Path, monkeypatch: pytest.MonkeyP
         figures = {one.name: one.value for one in long_video.measure(seen, 1)}
         assert figures["frames"] == 66
         assert 0 < figures["most memory in the first minute"] <= figures["most memory in all"]
+
+
+def test_one_look_and_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    (tmp_path / "images").mkdir()
+    Image.fromarray(squares(1, 1)[0]).save(tmp_path / "images" / "1.png")
+    code = {"size": [96, 128], "counts": Mask.from_array(truth(0, 1)).counts.decode()}
+    record = {"id": 1, "file_name": "1.png", "width": 128, "height": 96}
+    annotation = {"id": 1, "image_id": 1, "segmentation": code}
+    (tmp_path / "instances.json").write_text(json.dumps({"images": [record], "annotations": [annotation]}))
+    monkeypatch.syspath_prepend(str(FOLDER))
+    script = import_module("second_look")
+    engine = FakeEngine()
+    monkeypatch.setattr("masklet.load", lambda *_, **__: Segmenter(engine))
+    monkeypatch.setattr(script, "LEAST_AREA", 0)
+    monkeypatch.setattr(sys, "argv", ["second_look.py", str(tmp_path)])
+    script.main()
+    once, twice = capsys.readouterr().out.splitlines()
+    assert once.startswith("one look ")
+    assert twice.startswith("two looks ")
+    assert once.split()[-1] == "1"  # objects
+    # Box and click once, then corrections; after that, box and click twice each.
+    without_prior = [prior is None for prior in engine.priors]
+    again = without_prior.index(True, 2)
+    assert without_prior[:2] == [True, True]
+    assert without_prior[again : again + 4] == [True, False, True, False]
