@@ -89,7 +89,7 @@ class Sa1bMasks:
         if not masks:
             self.problems.add(name, "picture has no mask")
             return None
-        return LabelledImage(image, tuple(masks), name, self.folder.name)
+        return LabelledImage(image, tuple(masks), name, self.name)
 
     def _mask(self, row: Any, size: tuple[int, int], name: str) -> Mask | None:
         try:
