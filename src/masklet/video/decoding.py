@@ -95,10 +95,11 @@ class Orientation:
         """From the frame's display matrix, nine integers: (x, y) goes to (a x + c y, b x + d y)."""
         from av.sidedata.sidedata import Type
 
-        matrix = next((bytes(s) for s in frame.side_data if s.type == Type.DISPLAYMATRIX), None)
+        # Asked for by its type: what a loop over side data gives differs between versions of PyAV.
+        matrix = frame.side_data.get(Type.DISPLAYMATRIX)
         if matrix is None:
             return cls()
-        a, b, _, c, d = struct.unpack("=9i", matrix)[:5]
+        a, b, _, c, d = struct.unpack("=9i", bytes(matrix))[:5]
         if abs(b) + abs(c) > abs(a) + abs(d):
             return cls(True, flip_x=c < 0, flip_y=b < 0)
         return cls(False, flip_x=a < 0, flip_y=d < 0)
