@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -123,7 +124,7 @@ def test_memory_through_a_long_video(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert 0 < figures["most memory in the first minute"] <= figures["most memory in all"]
 
 
-def test_one_look_and_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_one_look_two_and_a_closer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     (tmp_path / "images").mkdir()
     Image.fromarray(squares(1, 1)[0]).save(tmp_path / "images" / "1.png")
     code = {"size": [96, 128], "counts": Mask.from_array(truth(0, 1)).counts.decode()}
@@ -131,18 +132,15 @@ def test_one_look_and_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     annotation = {"id": 1, "image_id": 1, "segmentation": code}
     (tmp_path / "instances.json").write_text(json.dumps({"images": [record], "annotations": [annotation]}))
     monkeypatch.syspath_prepend(str(FOLDER))
-    script = import_module("second_look")
+    script = import_module("looks")
     engine = FakeEngine()
     monkeypatch.setattr("masklet.load", lambda *_, **__: Segmenter(engine))
     monkeypatch.setattr(script, "LEAST_AREA", 0)
-    monkeypatch.setattr(sys, "argv", ["second_look.py", str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", ["looks.py", str(tmp_path)])
     script.main()
-    once, twice = capsys.readouterr().out.splitlines()
-    assert once.startswith("one look ")
-    assert twice.startswith("two looks ")
-    assert once.split()[-1] == "1"  # objects
-    # Box and click once, then corrections; after that, box and click twice each.
-    without_prior = [prior is None for prior in engine.priors]
-    again = without_prior.index(True, 2)
-    assert without_prior[:2] == [True, True]
-    assert without_prior[again : again + 4] == [True, False, True, False]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("  ")[0].rstrip() for line in lines] == ["one look", "two looks", "closer"]
+    assert lines[0].split()[-1] == "1"  # objects
+    # Box and click once, then corrections; then box and click twice each; then a cut-out of each, too.
+    prior = "".join("-" if prior is None else "p" for prior in engine.priors)
+    assert re.fullmatch(r"--p*-p-p+-ppp?-pp+", prior), prior

@@ -12,7 +12,8 @@ from masklet.types import Mask, Prompt
 
 
 def opened(objects: int = 3, *, second_look: bool = True) -> ImageSession:
-    return ImageSession(FakeEngine(), squares(1, objects)[0], second_look=second_look)
+    """Without a closer look; test_closer_look.py has that."""
+    return ImageSession(FakeEngine(), squares(1, objects)[0], second_look=second_look, closer_look=False)
 
 
 def right(mask: Mask, object_id: int) -> bool:

@@ -82,7 +82,7 @@ def test_every_door_looks_twice_unless_told_otherwise(looks: bool) -> None:
     frames, policy = squares(2, 1), TrackingPolicy(second_look=looks)
     click = {"clicks": [inside(0, 1)]}
 
-    image = ImageSession(FakeEngine(), frames[0], second_look=looks)
+    image = ImageSession(FakeEngine(), frames[0], second_look=looks, closer_look=False)
     answer = image.segment(**click)
     session = VideoSession(ArraySource(frames), FakeEngine(), policy)
     preview = session.prompt(0, 1, **click)

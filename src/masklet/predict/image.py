@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from masklet.engine.protocol import Engine, ImageFeatures
 from masklet.errors import MaskError, PromptError
+from masklet.predict.closer import TRUST, Window, logits_back, logits_in, prompt_in, window_for
 from masklet.predict.edges import Guide, sharp_patch
 from masklet.predict.prompting import batch_of, is_ambiguous, look_again
 from masklet.predict.resize import mask_to_logits, patch_mask
@@ -19,6 +21,9 @@ from masklet.types import Box, Candidates, Click, Frame, Mask, Prompt
 
 BATCH = 64
 """Most prompts decoded in one call of the engine."""
+
+VIEWS = 4
+"""Cut-outs kept encoded: corrections of an answer mostly look at the one before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,21 +64,29 @@ class Segmentation:
             raise PromptError(f"candidate {candidate} does not exist; there are {len(self)}")
         later = Prompt.of(clicks, box)
         prompt = self.prompt.merged(later) if self.prompt else later
-        return self.session.ask([prompt], self.logits[candidate][None], multimask)[0]
+        prior = self.logits[candidate][None]
+        closer = self.session.closer_look
+        return self.session.ask([prompt], prior, multimask, closer_look=closer)[0]
 
 
 class ImageSession:
     """One picture, encoded once, for any number of questions.
 
     second_look   clicks and boxes without an earlier answer are answered twice (see `look_again`)
+    closer_look   `segment` and `refine` look at a small object once more in a cut-out around it (see
+                  `closer`): a better mask, for one more encoding of each cut-out
     """
 
-    def __init__(self, engine: Engine, image: np.ndarray, *, second_look: bool = True) -> None:
+    def __init__(
+        self, engine: Engine, image: np.ndarray, *, second_look: bool = True, closer_look: bool = True
+    ) -> None:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise MaskError(f"a picture must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
         self.engine = engine
         self.image = image
         self.second_look = second_look
+        self.closer_look = closer_look
+        self._views: OrderedDict[Window, ImageSession] = OrderedDict()
         self.height, self.width = int(image.shape[0]), int(image.shape[1])
 
     @cached_property
@@ -104,22 +117,33 @@ class ImageSession:
         clicks = tuple(clicks)
         prompt = Prompt.of(clicks, box) if clicks or box is not None or mask is None else None
         prior = None if mask is None else self._prior(mask)[None]
-        return self.ask([prompt], prior, multimask)[0]
+        return self.ask([prompt], prior, multimask, closer_look=self.closer_look)[0]
 
-    def segment_many(self, prompts: Sequence[Prompt], *, multimask: bool | None = None) -> list[Segmentation]:
-        """Several objects at once, each as `segment` would answer it alone."""
+    def segment_many(
+        self, prompts: Sequence[Prompt], *, multimask: bool | None = None, closer_look: bool = False
+    ) -> list[Segmentation]:
+        """Several objects at once, each as `segment` would answer it alone without a closer look.
+
+        closer_look   look closer at each of them, too: a cut-out to encode for every small object
+        """
         result: list[Segmentation | None] = [None] * len(prompts)
         for places in self._alike(prompts):
             asked = [prompts[k] for k in places]
             masks = [p.mask for p in asked if p.mask is not None]
             bare = [None if p.mask is not None else p for p in asked]
             prior = np.stack([self._prior(m) for m in masks]) if masks else None
-            for k, answer in zip(places, self.ask(bare, prior, multimask), strict=True):
+            answers = self.ask(bare, prior, multimask, closer_look=closer_look)
+            for k, answer in zip(places, answers, strict=True):
                 result[k] = answer
         return [answer for answer in result if answer is not None]
 
     def ask(
-        self, prompts: Sequence[Prompt | None], prior: np.ndarray | None, multimask: bool | None
+        self,
+        prompts: Sequence[Prompt | None],
+        prior: np.ndarray | None,
+        multimask: bool | None,
+        *,
+        closer_look: bool = False,
     ) -> list[Segmentation]:
         """The answers to prompts with the same number of points.
 
@@ -131,7 +155,8 @@ class ImageSession:
         if multimask is None:
             multimask = prompts[0] is None or is_ambiguous(prompts[0])
         candidates = self.decode(prompts, prior, multimask, second_look=self.second_look)
-        return [self._segmentation(candidates, row, prompt) for row, prompt in enumerate(prompts)]
+        answers = [self._segmentation(candidates, row, prompt) for row, prompt in enumerate(prompts)]
+        return [self._looked_closer(answer) for answer in answers] if closer_look else answers
 
     def decode(
         self,
@@ -166,6 +191,42 @@ class ImageSession:
             occlusion=float(candidates.occlusion[row, 0]),
             session=self,
         )
+
+    def _looked_closer(self, answer: Segmentation) -> Segmentation:
+        """The answer, its best candidate as a cut-out around it shows it where the model is about as sure.
+
+        Predicted IoUs and their order, the occlusion score and the other candidates stay.
+        """
+        found = answer.best.box
+        if answer.prompt is None or found is None:
+            return answer
+        size = (self.width, self.height)
+        window = window_for(found, answer.prompt, *size, self.engine.input_size)
+        prompt = None if window is None else prompt_in(answer.prompt, window)
+        if window is None or prompt is None:
+            return answer
+        view = self._view(window)
+        prior = logits_in(answer.logits[0], window, *size)
+        closer = view.decode([prompt], prior[None], False)
+        logits = closer.logits[0, 0]
+        if closer.iou[0, 0] < answer.iou[0] - TRUST or closer.occlusion[0, 0] <= 0 or not (logits > 0).any():
+            return answer
+        patch = sharp_patch(logits, view.guide)
+        placed = replace(patch, top=patch.top + window.top, left=patch.left + window.left)
+        back = logits_back(logits, answer.logits[0], window, *size)
+        return replace(
+            answer,
+            masks=(patch_mask(placed, self.height, self.width), *answer.masks[1:]),
+            logits=np.concatenate((back[None], answer.logits[1:])),
+        )
+
+    def _view(self, window: Window) -> ImageSession:
+        """The cut-out, encoded now or lately."""
+        view = self._views.pop(window, None) or ImageSession(self.engine, window.cut(self.image))
+        self._views[window] = view
+        while len(self._views) > VIEWS:
+            self._views.popitem(last=False)
+        return view
 
     def _prior(self, mask: Mask | np.ndarray) -> np.ndarray:
         """Logits [S/4, S/4] from what a caller gives to start from."""

@@ -33,9 +33,10 @@ class Segmenter:
     def __repr__(self) -> str:
         return f"Segmenter({self.engine.name} on {self.engine.device}, input {self.engine.input_size})"
 
-    def image(self, picture: Picture, *, second_look: bool = True) -> ImageSession:
-        """Open a picture for questions; `second_look`: see `ImageSession`."""
-        return ImageSession(self.engine, load_picture(picture), second_look=second_look)
+    def image(self, picture: Picture, *, second_look: bool = True, closer_look: bool = True) -> ImageSession:
+        """Open a picture for questions; `second_look` and `closer_look`: see `ImageSession`."""
+        picture = load_picture(picture)
+        return ImageSession(self.engine, picture, second_look=second_look, closer_look=closer_look)
 
     def images(self, pictures: Iterable[Picture]) -> Iterator[ImageSession]:
         """Open pictures one after another; each is freed when the caller lets go of it."""

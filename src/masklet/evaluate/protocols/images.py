@@ -82,8 +82,11 @@ def measure(
 
 def _measure(session: ImageSession, true: Sequence[Mask], counts: Sequence[int]) -> list[dict[str, Any]]:
     arrays = [mask.to_array() for mask in true]
-    boxed = session.segment_many([Prompt(box=Box(*exact_box(array))) for array in arrays])
-    answers = session.segment_many([Prompt(clicks=(Click(*centre_click(array)),)) for array in arrays])
+    boxes = [Prompt(box=Box(*exact_box(array))) for array in arrays]
+    clicks = [Prompt(clicks=(Click(*centre_click(array)),)) for array in arrays]
+    closer = session.closer_look
+    boxed = session.segment_many(boxes, closer_look=closer)
+    answers = session.segment_many(clicks, closer_look=closer)
     rows: list[dict[str, Any]] = []
     for mask, answer, box in zip(true, answers, boxed, strict=True):
         candidates = [[guess, one.iou(mask)] for guess, one in zip(answer.iou, answer.masks, strict=True)]
@@ -121,7 +124,9 @@ def _clicked_again(
     for length in {len(prompt.clicks) for prompt in prompts}:
         group = [k for k, prompt in enumerate(prompts) if len(prompt.clicks) == length]
         prior = np.stack([answers[wrong[k]].logits[0] for k in group])
-        for k, answer in zip(group, session.ask([prompts[k] for k in group], prior, False), strict=True):
+        asked = [prompts[k] for k in group]
+        found = session.ask(asked, prior, False, closer_look=session.closer_look)
+        for k, answer in zip(group, found, strict=True):
             result[wrong[k]] = answer
     return result
 

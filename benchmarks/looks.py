@@ -1,8 +1,9 @@
-"""What a second look at first clicks and boxes brings (docs/decisions/second-look.md).
+"""What a second and a closer look bring (docs/decisions/second-look.md, docs/decisions/closer-look.md).
 
-The same weights with one look and with two: mean IoU over the objects of labelled pictures.
+The same weights with one look, with two, and with a closer one after them: mean IoU over the objects of
+labelled pictures.
 
-    python benchmarks/second_look.py COCO --every 5 --model masklet-nano
+    python benchmarks/looks.py COCO --every 5 --model masklet-nano
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import numpy as np
 
 import masklet
+from masklet.engine.protocol import Engine
 from masklet.evaluate.protocols.images import measure
 from masklet.evaluate.readers.stills import open_stills
 from masklet.predict.image import ImageSession
@@ -21,11 +23,19 @@ LEAST_AREA = 600
 """Pixels of the smallest object that counts, as in docs/results.md."""
 
 
-class OneLook(Segmenter):
-    """Pictures are answered once."""
+LOOKS = {"one look": (False, False), "two looks": (True, False), "closer": (True, True)}
+"""Whether each looks a second time, and closer."""
 
-    def image(self, picture: Picture, *, second_look: bool = False) -> ImageSession:
-        return super().image(picture, second_look=second_look)
+
+class Looking(Segmenter):
+    """Pictures are looked at as it is told."""
+
+    def __init__(self, engine: Engine, second: bool, closer: bool) -> None:
+        super().__init__(engine)
+        self._second, self._closer = second, closer
+
+    def image(self, picture: Picture, **_: bool) -> ImageSession:
+        return super().image(picture, second_look=self._second, closer_look=self._closer)
 
 
 def main() -> None:
@@ -38,12 +48,12 @@ def main() -> None:
     parser.add_argument("--input-size", type=int)
     parser.add_argument("--pictures", type=int, help="at most so many")
     told = parser.parse_args()
-    twice = masklet.load(told.model, input_size=told.input_size)
-    once = OneLook(twice.engine)
+    engine = masklet.load(told.model, input_size=told.input_size).engine
     pictures = open_stills(told.root, told.every)
     count = min(len(pictures), told.pictures or len(pictures))
     good = [picture for k in range(count) if (picture := pictures.read(k)) is not None]
-    for name, segmenter in (("one look", once), ("two looks", twice)):
+    for name, looks in LOOKS.items():
+        segmenter = Looking(engine, *looks)
         rows = [row for picture in good for row in measure(segmenter, picture, LEAST_AREA)]
         means = {key: float(np.mean([row[key] for row in rows])) for key in ("1", "best3", "3", "5", "box")}
         print(f"{name:10}", "  ".join(f"{key} {100 * value:.1f}" for key, value in means.items()), len(rows))
