@@ -92,6 +92,8 @@ class CompiledTorchEngine(TorchEngine):
         self.device += " compiled"
         # A graph for every side and number of objects would cost more than it saves.
         self.block = 0
+        # A CUDA graph belongs to the thread that recorded it.
+        self.encodes_ahead = 0
         on_gpu = self._device.type == "cuda"
         net = self._model
 

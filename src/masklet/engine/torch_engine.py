@@ -79,9 +79,12 @@ class TorchEngine:
         self.input_size = model.config.input_size
         self.slots = model.config.slots
         self.pointer_limit = model.config.pointer_limit
-        self.block = block_of(self.input_size // 16, model.config.memory_pool)
-        # On a CPU both threads' kernels wait for the same cores, spinning; on a GPU they share one stream.
-        self.encodes_ahead = 0
+        # A large GPU waits for the processor to name the next kernel: what saves arithmetic costs it time
+        # there, and a frame encoded ahead is named while masks are finished. On a CPU both threads' kernels
+        # would wait for the same cores, spinning.
+        on_gpu = self._device.type == "cuda"
+        self.block = 0 if on_gpu else block_of(self.input_size // 16, model.config.memory_pool)
+        self.encodes_ahead = 1 if on_gpu else 0
 
     def encode_image(self, image: np.ndarray) -> Features:
         with torch.inference_mode(), self._autocast():
