@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes import FakeEngine
+from fakes import ArraySource, FakeEngine
 from masklet.engine.protocol import PromptBatch
-from masklet.predict import image as image_module
-from masklet.predict.closer import Window, logits_back, logits_in, prompt_in, window_for
-from masklet.predict.image import VIEWS, ImageSession
+from masklet.predict.closer import VIEWS, CloserLook
+from masklet.predict.cutouts import Window, logits_back, logits_in, prompt_in, window_for
+from masklet.predict.image import ImageSession
+from masklet.predict.policy import TrackingPolicy
+from masklet.predict.session import VideoSession
 from masklet.types import Box, Candidates, Click, Mask, Prompt
 
 SIZE = 128
@@ -177,9 +179,46 @@ def test_a_mask_to_start_from_without_a_prompt_is_not_looked_at() -> None:
     assert picture.engine.calls["encode"] == 1
 
 
-def test_few_cut_outs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_module, "window_for", lambda found, *_: Window(*(int(v) for v in found)))
-    picture = opened()
+def test_few_cut_outs_are_kept() -> None:
+    engine = FakeEngine(SIZE)
+    look = CloserLook(engine, dots())
     for k in range(VIEWS + 3):
-        picture._view(Window(k, 0, k + 50, 50))
-    assert len(picture._views) == VIEWS
+        look._view(Window(k, 0, k + 50, 50))
+    assert len(look._views) == VIEWS
+    look._view(Window(VIEWS + 2, 0, VIEWS + 52, 50))
+    assert engine.calls["encode"] == VIEWS + 3
+
+
+# ── in a session ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_photo_in_a_session_is_answered_as_a_picture_is() -> None:
+    picture = opened()
+    for prompt in ({"clicks": [(300, 200)]}, {"box": (760, 560, 840, 640)}):
+        policy = TrackingPolicy(second_look=False, fill_holes=0)
+        session = VideoSession(ArraySource([dots()]), FakeEngine(SIZE), policy)
+        preview, answer = session.prompt(0, 1, **prompt), picture.segment(**prompt)
+        assert preview.mask == answer.best
+        better = session.prompt(0, 1, clicks=[(305, 205)] if "clicks" in prompt else [(805, 605)])
+        again = answer.refine(clicks=[(305, 205)] if "clicks" in prompt else [(805, 605)])
+        assert better.mask == again.best
+
+
+def test_frames_of_videos_are_seen_whole_and_photos_when_told() -> None:
+    for frames, policy in (
+        ([dots(), dots()], TrackingPolicy()),
+        ([dots()], TrackingPolicy(closer_look=False)),
+        ([dots()], TrackingPolicy.sam2()),
+    ):
+        session = VideoSession(ArraySource(frames), FakeEngine(SIZE), policy)
+        session.prompt(0, 1, clicks=[(300, 200)])
+        assert session.engine.calls["encode"] == 1
+
+
+def test_another_candidate_is_looked_at_when_it_is_chosen() -> None:
+    session = VideoSession(ArraySource([dots()]), FakeEngine(SIZE))
+    first = session.prompt(0, 1, clicks=[(300, 200)])
+    second = session.prompt(0, 2, clicks=[(300, 200)], candidate=1)
+    assert second.chosen == 1
+    assert first.candidates[1] != second.candidates[1]
+    assert first.candidates[2] == second.candidates[2]

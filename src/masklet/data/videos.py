@@ -175,8 +175,9 @@ class VideoClips:
         import cv2
 
         size = self.settings.size
-        frames = np.stack([cv2.resize(i, (size, size), interpolation=cv2.INTER_AREA) for i in images])
-        masks = np.zeros((len(chosen), len(objects), size, size), bool)
+        small = [cv2.resize(i, (size, size), interpolation=cv2.INTER_AREA) for i in images]
+        frames: np.ndarray = np.stack(small)
+        masks: np.ndarray = np.zeros((len(chosen), len(objects), size, size), bool)
         for t, position in enumerate(chosen):
             for o, number in enumerate(objects):
                 whole = truth.mask(number, position).to_array().astype(np.float32)

@@ -43,7 +43,7 @@ def answer_of(candidates: Candidates, row: int, choice: int | None = None) -> An
 
 def answer_mask(answer: Answer, frame: Frame, policy: TrackingPolicy) -> Mask:
     """One answer as a cleaned mask at the frame's size."""
-    return patch_mask(_patch(answer, Guide(frame), policy), frame.height, frame.width)
+    return patch_mask(answer_patch(answer, Guide(frame), policy), frame.height, frame.width)
 
 
 def masks_of(
@@ -57,7 +57,7 @@ def masks_of(
     verbatim   masks of prompted objects on this frame: they win every contested pixel; not returned
     """
     guide = Guide(frame)
-    patches = [_patch(answer, guide, policy) for answer in answers.values()]
+    patches = [answer_patch(answer, guide, policy) for answer in answers.values()]
     if policy.exclusive:
         patches = separate_patches(patches)
     masks = {i: patch_mask(p, frame.height, frame.width) for i, p in zip(answers, patches, strict=True)}
@@ -69,7 +69,8 @@ def masks_of(
     return masks
 
 
-def _patch(answer: Answer, guide: Guide, policy: TrackingPolicy) -> Patch:
+def answer_patch(answer: Answer, guide: Guide, policy: TrackingPolicy) -> Patch:
+    """One answer, cleaned, as the part of the guide's frame that it covers."""
     logits = clean(answer.logits, holes=policy.fill_holes, specks=policy.remove_specks)
     if policy.sharp_edges:
         return sharp_patch(logits, guide)

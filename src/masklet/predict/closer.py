@@ -1,139 +1,97 @@
 """A closer look: an object that is small in its picture, seen once more in a cut-out around it.
 
-The model sees every picture at one size, so a cut-out shows it the object larger. What the cut-outs are, and
-how an answer goes into one and comes back, without any model. See docs/decisions/closer-look.md.
+The model sees every picture at one size, so a cut-out shows it the object larger. See
+docs/decisions/closer-look.md.
 """
 
 from __future__ import annotations
 
-import math
+from collections import OrderedDict
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
-from PIL import Image
 
-from masklet.types import Box, Prompt
-
-WIDER = 1.9
-"""A cut-out's side is at least so many times the object's longer one."""
-
-LARGEST = 2.5
-"""A cut-out is shown at most so many times its own size: beyond, it is blur that the model sees larger."""
-
-MOST = 0.7
-"""Share of the picture above which a cut-out shows hardly more than the picture does."""
+from masklet.engine.protocol import Engine, ImageFeatures
+from masklet.predict.cutouts import Window, logits_back, logits_in, prompt_in, window_for
+from masklet.predict.edges import Guide
+from masklet.predict.prompting import batch_of
+from masklet.predict.resize import Patch
+from masklet.types import Frame, Mask, Prompt
 
 TRUST = 0.05
 """A cut-out's answer counts unless its predicted IoU is by more than this below the picture's."""
 
-STEPS = 8
-"""Cut-outs lie at multiples of their side by this, so that answers that differ little share one."""
+VIEWS = 4
+"""Cut-outs kept encoded: corrections of an answer mostly look at the one before."""
 
 
-@dataclass(frozen=True)
-class Window:
-    """A cut-out of a picture: columns left to right, rows top to bottom, in pixels, ends left out."""
+@dataclass(frozen=True, eq=False)
+class View:
+    """A cut-out as the model sees it; `guide` is what masks' edges follow there."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
-
-    def cut(self, image: np.ndarray) -> np.ndarray:
-        """[H, W, …] → what lies in the window, a copy."""
-        return np.ascontiguousarray(image[self.top : self.bottom, self.left : self.right])
+    window: Window
+    features: ImageFeatures
+    guide: Guide
 
 
-def window_for(
-    found: tuple[float, float, float, float], prompt: Prompt, width: int, height: int, input_size: int
-) -> Window | None:
-    """The cut-out for an answer and its prompt; None where a closer look is hardly closer.
+@dataclass(frozen=True, eq=False)
+class Closer:
+    """An answer from a cut-out.
 
-    found         x0, y0, x1, y1 of the answer in pixels, ends left out
-    input_size    side at which the model sees any picture
+    view      where it was seen
+    logits    float32 [S/4, S/4] of the cut-out
+    whole     float32 [S/4, S/4] of the picture, with these in it
     """
-    x0, y0, x1, y1 = found
-    corners = [(click.x, click.y) for click in prompt.clicks if click.positive]
-    if prompt.box is not None:
-        bx0, by0, bx1, by1 = prompt.box.corners
-        corners += [(bx0, by0), (bx1, by1)]
-    x0, x1 = min([x0, *(x for x, _ in corners)]), max([x1, *(x for x, _ in corners)])
-    y0, y1 = min([y0, *(y for _, y in corners)]), max([y1, *(y for _, y in corners)])
-    side = max(WIDER * max(x1 - x0, y1 - y0), input_size / LARGEST)
-    side = 2.0 ** (math.ceil(2 * math.log2(side)) / 2)  # few sizes: √2 apart
-    left, right = _span((x0 + x1) / 2, side, width)
-    top, bottom = _span((y0 + y1) / 2, side, height)
-    window = Window(left, top, right, bottom)
-    return window if window.width * window.height <= MOST * width * height else None
+
+    view: View
+    logits: np.ndarray
+    whole: np.ndarray
+
+    def placed(self, patch: Patch) -> Patch:
+        """A patch of the cut-out as one of the picture."""
+        window = self.view.window
+        return replace(patch, top=patch.top + window.top, left=patch.left + window.left)
 
 
-def _span(middle: float, side: float, whole: int) -> tuple[int, int]:
-    side = min(float(whole), side)
-    step = side / STEPS
-    start = min(max(0.0, round((middle - side / 2) / step) * step), whole - side)
-    return math.floor(start), math.ceil(start + side)
+class CloserLook:
+    """Looks closer at one picture, uint8 [H, W, 3]."""
 
+    def __init__(self, engine: Engine, image: np.ndarray) -> None:
+        self._engine, self._image = engine, image
+        self._views: OrderedDict[Window, View] = OrderedDict()
 
-def prompt_in(prompt: Prompt, window: Window) -> Prompt | None:
-    """The prompt as the cut-out has it, without clicks outside of it; None when nothing is left."""
-    clicks = tuple(
-        replace(click, x=click.x - window.left, y=click.y - window.top)
-        for click in prompt.clicks
-        if window.left <= click.x < window.right and window.top <= click.y < window.bottom
-    )
-    box = None
-    if prompt.box is not None:
-        x0, y0, x1, y1 = prompt.box.corners
-        box = Box(
-            max(0.0, x0 - window.left),
-            max(0.0, y0 - window.top),
-            min(float(window.width), x1 - window.left),
-            min(float(window.height), y1 - window.top),
-        )
-    return Prompt(clicks, box) if clicks or box is not None else None
+    def __call__(self, prompt: Prompt, mask: Mask, logits: np.ndarray, iou: float) -> Closer | None:
+        """What a cut-out shows of an answer; None where the picture's own answer stays.
 
+        mask, logits, iou   the answer: at the picture's size, float32 [S/4, S/4], predicted IoU
+        """
+        found, (height, width) = mask.box, self._image.shape[:2]
+        if found is None:
+            return None
+        window = window_for(found, prompt, width, height, self._engine.input_size)
+        inside = None if window is None else prompt_in(prompt, window)
+        if window is None or inside is None:
+            return None
+        view = self._view(window)
+        prior = logits_in(logits, window, width, height)
+        batch = batch_of([inside], window.width, window.height, prior[None, None])
+        conditioned = self._engine.condition(view.features, None)
+        seen = self._engine.decode(conditioned, batch, multimask=False)
+        closer = seen.logits[0, 0]
+        if seen.iou[0, 0] < iou - TRUST or seen.occlusion[0, 0] <= 0 or not (closer > 0).any():
+            return None
+        return Closer(view, closer, logits_back(closer, logits, window, width, height))
 
-def logits_in(logits: np.ndarray, window: Window, width: int, height: int) -> np.ndarray:
-    """A picture's logits float32 [h, h] as the cut-out's, of the same shape."""
-    side = len(logits)
-    x, y = side / width, side / height
-    where = (window.left * x, window.top * y, window.right * x, window.bottom * y)
-    return _resized(logits, (side, side), where)
+    def _view(self, window: Window) -> View:
+        """The cut-out, encoded now or lately."""
+        view = self._views.pop(window, None) or self._encoded(window)
+        self._views[window] = view
+        while len(self._views) > VIEWS:
+            self._views.popitem(last=False)
+        return view
 
-
-def logits_back(
-    closer: np.ndarray, logits: np.ndarray, window: Window, width: int, height: int
-) -> np.ndarray:
-    """A picture's logits with the cut-out's in the grid places that lie wholly in it; both float32 [h, h]."""
-    side = len(logits)
-    x, y = width / side, height / side
-    left, right = math.ceil(window.left / x), math.floor(window.right / x)
-    top, bottom = math.ceil(window.top / y), math.floor(window.bottom / y)
-    if left >= right or top >= bottom:
-        return logits
-    across, down = side / window.width, side / window.height
-    where = (
-        max(0.0, (left * x - window.left) * across),
-        max(0.0, (top * y - window.top) * down),
-        min(float(side), (right * x - window.left) * across),
-        min(float(side), (bottom * y - window.top) * down),
-    )
-    result = logits.copy()
-    result[top:bottom, left:right] = _resized(closer, (right - left, bottom - top), where)
-    return result
-
-
-def _resized(
-    logits: np.ndarray, size: tuple[int, int], where: tuple[float, float, float, float]
-) -> np.ndarray:
-    """Part of a map at another size: bilinear when it grows, means when it shrinks."""
-    picture = Image.fromarray(np.ascontiguousarray(logits, np.float32))
-    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=where), np.float32)
+    def _encoded(self, window: Window) -> View:
+        picture = window.cut(self._image)
+        # A view of it for the frame, which is read-only.
+        return View(window, self._engine.encode_image(picture), Guide(Frame(0, Fraction(0), picture.view())))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -13,7 +12,7 @@ import numpy as np
 
 from masklet.engine.protocol import Engine, ImageFeatures
 from masklet.errors import MaskError, PromptError
-from masklet.predict.closer import TRUST, Window, logits_back, logits_in, prompt_in, window_for
+from masklet.predict.closer import CloserLook
 from masklet.predict.edges import Guide, sharp_patch
 from masklet.predict.prompting import batch_of, is_ambiguous, look_again
 from masklet.predict.resize import mask_to_logits, patch_mask
@@ -21,9 +20,6 @@ from masklet.types import Box, Candidates, Click, Frame, Mask, Prompt
 
 BATCH = 64
 """Most prompts decoded in one call of the engine."""
-
-VIEWS = 4
-"""Cut-outs kept encoded: corrections of an answer mostly look at the one before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +82,7 @@ class ImageSession:
         self.image = image
         self.second_look = second_look
         self.closer_look = closer_look
-        self._views: OrderedDict[Window, ImageSession] = OrderedDict()
+        self._closer = CloserLook(engine, image)
         self.height, self.width = int(image.shape[0]), int(image.shape[1])
 
     @cached_property
@@ -193,40 +189,21 @@ class ImageSession:
         )
 
     def _looked_closer(self, answer: Segmentation) -> Segmentation:
-        """The answer, its best candidate as a cut-out around it shows it where the model is about as sure.
+        """The answer, its best candidate as a cut-out around it shows it.
 
         Predicted IoUs and their order, the occlusion score and the other candidates stay.
         """
-        found = answer.best.box
-        if answer.prompt is None or found is None:
+        if answer.prompt is None:
             return answer
-        size = (self.width, self.height)
-        window = window_for(found, answer.prompt, *size, self.engine.input_size)
-        prompt = None if window is None else prompt_in(answer.prompt, window)
-        if window is None or prompt is None:
+        closer = self._closer(answer.prompt, answer.best, answer.logits[0], answer.iou[0])
+        if closer is None:
             return answer
-        view = self._view(window)
-        prior = logits_in(answer.logits[0], window, *size)
-        closer = view.decode([prompt], prior[None], False)
-        logits = closer.logits[0, 0]
-        if closer.iou[0, 0] < answer.iou[0] - TRUST or closer.occlusion[0, 0] <= 0 or not (logits > 0).any():
-            return answer
-        patch = sharp_patch(logits, view.guide)
-        placed = replace(patch, top=patch.top + window.top, left=patch.left + window.left)
-        back = logits_back(logits, answer.logits[0], window, *size)
+        patch = closer.placed(sharp_patch(closer.logits, closer.view.guide))
         return replace(
             answer,
-            masks=(patch_mask(placed, self.height, self.width), *answer.masks[1:]),
-            logits=np.concatenate((back[None], answer.logits[1:])),
+            masks=(patch_mask(patch, self.height, self.width), *answer.masks[1:]),
+            logits=np.concatenate((closer.whole[None], answer.logits[1:])),
         )
-
-    def _view(self, window: Window) -> ImageSession:
-        """The cut-out, encoded now or lately."""
-        view = self._views.pop(window, None) or ImageSession(self.engine, window.cut(self.image))
-        self._views[window] = view
-        while len(self._views) > VIEWS:
-            self._views.popitem(last=False)
-        return view
 
     def _prior(self, mask: Mask | np.ndarray) -> np.ndarray:
         """Logits [S/4, S/4] from what a caller gives to start from."""

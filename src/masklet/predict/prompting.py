@@ -107,12 +107,12 @@ def look_again(engine: Engine, conditioned: Conditioned, batch: PromptBatch, fir
     """
     if batch.prior is not None or batch.points.shape[1] == 0:
         return first
-    rows, best = np.arange(len(first.iou)), first.best
-    prior = np.clip(first.logits[rows, best][:, None], -PRIOR_LIMIT, PRIOR_LIMIT).astype(np.float32)
+    everyone, chosen = np.arange(len(first.iou)), first.best
+    prior = np.clip(first.logits[everyone, chosen][:, None], -PRIOR_LIMIT, PRIOR_LIMIT).astype(np.float32)
     again = engine.decode(conditioned, replace(batch, prior=prior), multimask=False)
     # An object that the second answer no longer sees keeps the first.
     seen = (again.occlusion[:, 0] > 0) & (again.logits[:, 0] > 0).any(axis=(1, 2))
-    rows, best = rows[seen], best[seen]
+    rows, best = everyone[seen], chosen[seen]
     logits, pointer = first.logits.copy(), first.pointer.copy()
     logits[rows, best], pointer[rows, best] = again.logits[seen, 0], again.pointer[seen, 0]
     return replace(first, logits=logits, pointer=pointer)

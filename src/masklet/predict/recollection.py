@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 
 from masklet.engine.protocol import Engine, ImageFeatures, MemoryFeature, MemoryReading
 from masklet.errors import PromptError
 from masklet.memory import MemoryBank, MemoryEntry
-from masklet.predict.answer import answer_mask, answer_of
+from masklet.predict.answer import answer_mask, answer_of, answer_patch
+from masklet.predict.closer import CloserLook
 from masklet.predict.encoding import encoded, encoded_ahead
 from masklet.predict.history import PromptedFrame, PromptLog
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.prompting import ask
 from masklet.predict.recall import answer_again, prompted_entries, recall, remember_prompted
+from masklet.predict.resize import patch_mask
 from masklet.predict.results import TrackedFrame, Tracks
 from masklet.predict.tracking import gather, remember
 from masklet.types import Candidates, Frame, Mask, Prompt
@@ -35,6 +38,7 @@ class Recollection:
         self.engine = engine
         self.policy = policy
         self._features: OrderedDict[int, ImageFeatures] = OrderedDict()
+        self._closer: CloserLook | None = None
         self._memories: dict[PromptedFrame, MemoryFeature] = {}
         # (lineage, reverse) → the bank of the last sweep that way; with one sweep only (lineage, False).
         self._banks: dict[tuple[int, bool], MemoryBank] = {}
@@ -42,6 +46,7 @@ class Recollection:
     def forget_frames(self) -> None:
         """Drop the encoded frames: most of what is held, and soon made again."""
         self._features.clear()
+        self._closer = None
 
     def forget(self) -> None:
         """Drop everything."""
@@ -130,7 +135,23 @@ class Recollection:
         )
         chosen = int(candidates.best[0]) if candidate is None else check_candidate(candidate, candidates)
         masks = (prompt.mask,) if prompt.mask is not None else self._candidate_masks(candidates, frame)
-        return PromptedFrame(prompt, candidates, masks, chosen, tracked)
+        seen = PromptedFrame(prompt, candidates, masks, chosen, tracked)
+        is_photo = len(self.source) == 1 and prompt.mask is None
+        return self._looked_closer(seen, frame) if self.policy.closer_look and is_photo else seen
+
+    def _looked_closer(self, seen: PromptedFrame, frame: Frame) -> PromptedFrame:
+        """A photo's answer, the chosen candidate as a cut-out around it shows it."""
+        if self._closer is None:
+            self._closer = CloserLook(self.engine, frame.image)
+        answer, chosen = seen.answer, seen.chosen
+        closer = self._closer(seen.prompt, seen.mask, answer.logits, answer.iou)
+        if closer is None:
+            return seen
+        patch = answer_patch(replace(answer, logits=closer.logits), closer.view.guide, self.policy)
+        masks, logits = list(seen.masks), seen.candidates.logits.copy()
+        masks[chosen] = patch_mask(closer.placed(patch), frame.height, frame.width)
+        logits[0, chosen] = closer.whole
+        return replace(seen, masks=tuple(masks), candidates=replace(seen.candidates, logits=logits))
 
     def _candidate_masks(self, candidates: Candidates, frame: Frame) -> tuple[Mask, ...]:
         answers = [answer_of(candidates, 0, k) for k in range(candidates.logits.shape[1])]

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 
+SMOOTH = 0x2 | 0x40000
+"""FFmpeg's SWS_BILINEAR | SWS_ACCURATE_RND as a number: older versions of PyAV cannot name the second."""
+
+
 class Shrinking:
     """Makes small RGB pictures straight from the colours a decoder gives; any thread may call it.
 
@@ -22,18 +26,15 @@ class Shrinking:
     """
 
     def __init__(self) -> None:
-        from av.video.reformatter import Interpolation, VideoReformatter
+        from av.video.reformatter import VideoReformatter
 
         self._reformatter = VideoReformatter()
-        self._smooth = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
         self._lock = threading.Lock()
 
     def __call__(self, frame: VideoFrame, side: int) -> np.ndarray:
         """uint8 [side, side, 3], as stored; the aspect is not kept."""
         with self._lock:
-            small = self._reformatter.reformat(
-                frame, side, side, "rgb24", interpolation=self._smooth, threads=1
-            )
+            small = self._reformatter.reformat(frame, side, side, "rgb24", interpolation=SMOOTH, threads=1)
         return small.to_ndarray()
 
 
@@ -93,14 +94,13 @@ class DecodedFrame(Frame):
 
     def resized(self, width: int, height: int) -> np.ndarray:
         """uint8 [height, width, 3], as shown: made small before it is made RGB, which costs half as much."""
-        from av.video.reformatter import Interpolation, VideoReformatter
+        from av.video.reformatter import VideoReformatter
 
         if self._orientation.transpose:
             width, height = height, width
-        smooth = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
         # What prepares is not shared: the video's own `_shrink` is for the network, which must not wait.
         small = VideoReformatter().reformat(
-            self._decoded, width, height, "rgb24", interpolation=smooth, threads=1
+            self._decoded, width, height, "rgb24", interpolation=SMOOTH, threads=1
         )
         return self._orientation.apply(small.to_ndarray())
 
