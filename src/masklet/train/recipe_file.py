@@ -313,6 +313,7 @@ def _value(value: Any, kind: Any, where: str) -> Any:
             )
     if (
         isinstance(kind, type)
+        and get_origin(kind) is None  # to Python 3.10 tuple[int, ...] is a type, too
         and isinstance(value, kind)
         and not (isinstance(value, bool) and kind is not bool)
     ):
