@@ -133,7 +133,7 @@ def test_one_look_two_and_a_closer_one(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "instances.json").write_text(json.dumps({"images": [record], "annotations": [annotation]}))
     monkeypatch.syspath_prepend(str(FOLDER))
     script = import_module("looks")
-    engine = FakeEngine()
+    engine = FakeEngine(64)  # the picture is larger than the model sees it
     monkeypatch.setattr("masklet.load", lambda *_, **__: Segmenter(engine))
     monkeypatch.setattr(script, "LEAST_AREA", 0)
     monkeypatch.setattr(sys, "argv", ["looks.py", str(tmp_path)])

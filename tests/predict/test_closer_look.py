@@ -89,7 +89,8 @@ def test_a_large_object_gets_none_and_a_tiny_one_no_blur() -> None:
     assert window_for((100, 100, 700, 700), CLICK, WIDTH, HEIGHT, SIZE) is None
     tiny = window_for((299, 199, 301, 201), CLICK, WIDTH, HEIGHT, SIZE)
     assert SIZE / 2.5 <= tiny.width <= SIZE / 2.5 * 2**0.5 + 2
-    assert window_for((3, 3, 5, 5), Prompt(clicks=(Click(4, 4),)), 50, 40, SIZE) is None  # all of it
+    assert window_for((3, 3, 5, 5), Prompt(clicks=(Click(4, 4),)), SIZE, 96, SIZE) is None  # nothing to gain
+    assert window_for((3, 3, 5, 5), Prompt(clicks=(Click(4, 4),)), SIZE + 1, 96, SIZE) is not None
 
 
 def test_answers_that_differ_little_share_a_cut_out() -> None:

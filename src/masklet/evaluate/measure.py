@@ -142,7 +142,8 @@ def measure_images(
     protocol = [
         "clicks: the first in the object's middle, each other in the middle of the largest error",
         "1 click: the candidate with the best predicted IoU; best of 3: by the truth",
-        "the first click and the box are answered twice, and small objects looked at closer, as in use",
+        "the first click and the box are answered twice, and in pictures larger than the input "
+        "small objects looked at closer, as in use",
         f"mean IoU over objects of at least {least_area} pixels" if least_area else "mean IoU over objects",
     ]
     if most is not None:

@@ -53,9 +53,13 @@ def window_for(
 ) -> Window | None:
     """The cut-out for an answer and its prompt; None where a closer look is hardly closer.
 
+    A picture no larger than what the model sees of it has no detail to show.
+
     found         x0, y0, x1, y1 of the answer in pixels, ends left out
     input_size    side at which the model sees any picture
     """
+    if max(width, height) <= input_size:
+        return None
     x0, y0, x1, y1 = found
     corners = [(click.x, click.y) for click in prompt.clicks if click.positive]
     if prompt.box is not None:
