@@ -141,6 +141,6 @@ def test_one_look_two_and_a_closer_one(tmp_path: Path, monkeypatch: pytest.Monke
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition("  ")[0].rstrip() for line in lines] == ["one look", "two looks", "closer"]
     assert lines[0].split()[-1] == "1"  # objects
-    # Box and click once, then corrections; then box and click twice each; then a cut-out of each, too.
+    # Box and click once, then corrections; then box and click twice each; then a close-up of each, too.
     prior = "".join("-" if prior is None else "p" for prior in engine.priors)
     assert re.fullmatch(r"--p*-p-p+-ppp?-pp+", prior), prior

@@ -22,7 +22,8 @@ from tiny_training import RECIPE, batches, little
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
-NANO_SIZE = 256
+SIDE = 256
+"""Input of the compiled model: small graphs are made sooner."""
 
 
 def moving(count: int) -> list[np.ndarray]:
@@ -63,7 +64,7 @@ def test_the_masks_of_the_cpu(on_cpu: list[FrameMasks], dtype: str, least: float
 @pytest.mark.filterwarnings("ignore:The CUDA Graph is empty")
 def test_compiled_it_gives_the_same_masks(caplog: pytest.LogCaptureFixture) -> None:
     frames = moving(8)
-    net = masklet.loading.network("masklet-nano", NANO_SIZE)
+    net = masklet.loading.network("masklet-nano", SIDE)
     with caplog.at_level(logging.WARNING):
         compiled = follow(Segmenter(CompiledTorchEngine(net, "cuda", "bfloat16")), frames)
     assert not [line for line in caplog.messages if "cannot be compiled" in line]

@@ -283,7 +283,7 @@ def test_pictures(loader) -> None:
 def test_pictures_are_looked_at_closer_as_in_use() -> None:
     engine = FakeEngine(64)  # the pictures are twice as large
     measure(Segmenter(engine), labelled())
-    assert 1 < engine.calls["encode"] <= 4  # and a cut-out around each object, shared by click and box
+    assert 1 < engine.calls["encode"] <= 4  # and a close-up around each object, shared by click and box
 
 
 def test_more_clicks_carry_the_answer_before(loader) -> None:

@@ -1,4 +1,4 @@
-"""A small object is looked at once more in a cut-out around it."""
+"""A small object is looked at once more in a close-up around it."""
 
 from dataclasses import replace
 
@@ -7,8 +7,8 @@ import pytest
 
 from fakes import ArraySource, FakeEngine
 from masklet.engine.protocol import PromptBatch
+from masklet.predict.close_ups import CloseUp, close_up_for, logits_back, logits_in, prompt_in
 from masklet.predict.closer import VIEWS, CloserLook
-from masklet.predict.cutouts import Window, logits_back, logits_in, prompt_in, window_for
 from masklet.predict.image import ImageSession
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.session import VideoSession
@@ -60,71 +60,73 @@ def opened(engine: FakeEngine | None = None, **options: bool) -> ImageSession:
 @pytest.mark.parametrize(
     "found", [(280, 180, 320, 220), (0, 0, 30, 60), (990, 700, 1024, 768), (100, 100, 400, 140)]
 )
-def test_the_cut_out_holds_the_answer_with_room_around_it(found: tuple[int, int, int, int]) -> None:
+def test_the_close_up_holds_the_answer_with_room_around_it(found: tuple[int, int, int, int]) -> None:
     x0, y0, x1, y1 = found
     prompt = Prompt(clicks=(Click((x0 + x1) / 2, (y0 + y1) / 2),))
-    window = window_for(found, prompt, WIDTH, HEIGHT, SIZE)
-    assert window is not None
+    part = close_up_for(found, prompt, WIDTH, HEIGHT, SIZE)
+    assert part is not None
     longer = max(x1 - x0, y1 - y0)
-    assert window.left <= max(0, x0 - longer / 8)
-    assert window.right >= min(WIDTH, x1 + longer / 8)
-    assert window.top <= max(0, y0 - longer / 8)
-    assert window.bottom >= min(HEIGHT, y1 + longer / 8)
-    assert 0 <= window.left < window.right <= WIDTH
-    assert 0 <= window.top < window.bottom <= HEIGHT
-    assert 1.9 * longer <= window.width <= 1.9 * 2**0.5 * longer + 2
+    assert part.left <= max(0, x0 - longer / 8)
+    assert part.right >= min(WIDTH, x1 + longer / 8)
+    assert part.top <= max(0, y0 - longer / 8)
+    assert part.bottom >= min(HEIGHT, y1 + longer / 8)
+    assert 0 <= part.left < part.right <= WIDTH
+    assert 0 <= part.top < part.bottom <= HEIGHT
+    assert 1.9 * longer <= part.width <= 1.9 * 2**0.5 * longer + 2
 
 
 def test_the_prompt_lies_in_it_too() -> None:
     far = Prompt(clicks=(Click(300, 200), Click(420, 200), Click(900, 700, positive=False)))
-    window = window_for((280, 180, 320, 220), far, WIDTH, HEIGHT, SIZE)
-    assert window.right > 420
-    assert window.right < 900  # what is not the object needs no look
-    boxed = window_for((280, 180, 320, 220), Prompt(box=Box(200, 100, 400, 300)), WIDTH, HEIGHT, SIZE)
+    part = close_up_for((280, 180, 320, 220), far, WIDTH, HEIGHT, SIZE)
+    assert part.right > 420
+    assert part.right < 900  # what is not the object needs no look
+    boxed = close_up_for((280, 180, 320, 220), Prompt(box=Box(200, 100, 400, 300)), WIDTH, HEIGHT, SIZE)
     assert boxed.left < 200
     assert boxed.bottom > 300
 
 
 def test_a_large_object_gets_none_and_a_tiny_one_no_blur() -> None:
-    assert window_for((100, 100, 700, 700), CLICK, WIDTH, HEIGHT, SIZE) is None
-    tiny = window_for((299, 199, 301, 201), CLICK, WIDTH, HEIGHT, SIZE)
+    assert close_up_for((100, 100, 700, 700), CLICK, WIDTH, HEIGHT, SIZE) is None
+    tiny = close_up_for((299, 199, 301, 201), CLICK, WIDTH, HEIGHT, SIZE)
     assert SIZE / 2.5 <= tiny.width <= SIZE / 2.5 * 2**0.5 + 2
-    assert window_for((3, 3, 5, 5), Prompt(clicks=(Click(4, 4),)), SIZE, 96, SIZE) is None  # nothing to gain
-    assert window_for((3, 3, 5, 5), Prompt(clicks=(Click(4, 4),)), SIZE + 1, 96, SIZE) is not None
+    assert (
+        close_up_for((3, 3, 5, 5), Prompt(clicks=(Click(4, 4),)), SIZE, 96, SIZE) is None
+    )  # nothing to gain
+    assert close_up_for((3, 3, 5, 5), Prompt(clicks=(Click(4, 4),)), SIZE + 1, 96, SIZE) is not None
 
 
-def test_answers_that_differ_little_share_a_cut_out() -> None:
-    windows = {
-        window_for((280 + d, 180, 320 + d, 220 + d), CLICK, WIDTH, HEIGHT, SIZE) for d in (0, 0.5, 1, 1.5)
+def test_answers_that_differ_little_share_a_close_up() -> None:
+    close_ups = {
+        close_up_for((280 + d, 180, 320 + d, 220 + d), CLICK, WIDTH, HEIGHT, SIZE) for d in (0, 0.5, 1, 1.5)
     }
-    assert len(windows) <= 2
+    assert len(close_ups) <= 2
 
 
 # ── there and back ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_prompts_go_into_the_cut_out() -> None:
-    window = Window(100, 50, 300, 200)
+def test_prompts_go_into_the_close_up() -> None:
+    part = CloseUp(100, 50, 300, 200)
     given = Prompt(clicks=(Click(150, 60), Click(99, 60, positive=False)), box=Box(120, 40, 320, 90))
-    assert prompt_in(given, window) == Prompt(clicks=(Click(50, 10),), box=Box(20, 0, 200, 40))
-    assert prompt_in(Prompt(clicks=(Click(10, 10, positive=False),)), window) is None
+    assert prompt_in(given, part) == Prompt(clicks=(Click(50, 10),), box=Box(20, 0, 200, 40))
+    assert prompt_in(Prompt(clicks=(Click(10, 10, positive=False),)), part) is None
 
 
 def test_logits_go_there_and_back() -> None:
-    side, window = 64, Window(256, 192, 768, 576)
+    side, part = 64, CloseUp(256, 192, 768, 576)
     rows, columns = np.mgrid[0:side, 0:side] + 0.5
     ramp = (columns / side * 10 - rows / side * 5).astype(np.float32)  # bilinear sampling is exact on it
-    cut = logits_in(ramp, window, WIDTH, HEIGHT)
+    cut = logits_in(ramp, part, WIDTH, HEIGHT)
     assert cut.shape == (side, side)
-    x = (window.left + columns / side * window.width) / WIDTH
-    y = (window.top + rows / side * window.height) / HEIGHT
+    x = (part.left + columns / side * part.width) / WIDTH
+    y = (part.top + rows / side * part.height) / HEIGHT
     assert np.allclose(cut, x * 10 - y * 5, atol=0.02)
-    back = logits_back(cut + 1, ramp, window, WIDTH, HEIGHT)
+    back = logits_back(cut + 1, ramp, part, WIDTH, HEIGHT)
     inner = (slice(16, 48), slice(16, 48))
     assert np.allclose(back[inner], ramp[inner] + 1, atol=0.15)
     back[inner] = ramp[inner]
     assert np.array_equal(back, ramp)
-    narrow = Window(5, 5, 9, 9)  # holds no grid place whole
+    narrow = CloseUp(5, 5, 9, 9)  # holds no grid place whole
     assert logits_back(cut, ramp, narrow, WIDTH, HEIGHT) is ramp
 
 
@@ -143,7 +145,7 @@ def test_the_mask_gets_better_and_the_rest_stays(prompt: dict) -> None:
     assert closer.logits[0].shape == (SIZE // 4, SIZE // 4)
 
 
-def test_corrections_look_closer_at_the_same_cut_out() -> None:
+def test_corrections_look_closer_at_the_same_close_up() -> None:
     picture = opened()
     answer = picture.segment(clicks=[(300, 200)])
     assert picture.engine.calls["encode"] == 2
@@ -180,13 +182,13 @@ def test_a_mask_to_start_from_without_a_prompt_is_not_looked_at() -> None:
     assert picture.engine.calls["encode"] == 1
 
 
-def test_few_cut_outs_are_kept() -> None:
+def test_few_close_ups_are_kept() -> None:
     engine = FakeEngine(SIZE)
     look = CloserLook(engine, dots())
     for k in range(VIEWS + 3):
-        look._view(Window(k, 0, k + 50, 50))
+        look._view(CloseUp(k, 0, k + 50, 50))
     assert len(look._views) == VIEWS
-    look._view(Window(VIEWS + 2, 0, VIEWS + 52, 50))
+    look._view(CloseUp(VIEWS + 2, 0, VIEWS + 52, 50))
     assert engine.calls["encode"] == VIEWS + 3
 
 

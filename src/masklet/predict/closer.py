@@ -1,6 +1,6 @@
-"""A closer look: an object that is small in its picture, seen once more in a cut-out around it.
+"""A closer look: an object that is small in its picture, seen once more in a close-up around it.
 
-The model sees every picture at one size, so a cut-out shows it the object larger. See
+The model sees every picture at one size, so a close-up shows it the object larger. See
 docs/decisions/closer-look.md.
 """
 
@@ -13,34 +13,34 @@ from fractions import Fraction
 import numpy as np
 
 from masklet.engine.protocol import Engine, ImageFeatures
-from masklet.predict.cutouts import Window, logits_back, logits_in, prompt_in, window_for
+from masklet.predict.close_ups import CloseUp, close_up_for, logits_back, logits_in, prompt_in
 from masklet.predict.edges import Guide
 from masklet.predict.prompting import batch_of
 from masklet.predict.resize import Patch
 from masklet.types import Frame, Mask, Prompt
 
 TRUST = 0.05
-"""A cut-out's answer counts unless its predicted IoU is by more than this below the picture's."""
+"""A close-up's answer counts unless its predicted IoU is by more than this below the picture's."""
 
 VIEWS = 4
-"""Cut-outs kept encoded: corrections of an answer mostly look at the one before."""
+"""Close-ups kept encoded: corrections of an answer mostly look at the one before."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A cut-out as the model sees it; `guide` is what masks' edges follow there."""
+    """A close-up as the model sees it; `guide` is what masks' edges follow there."""
 
-    window: Window
+    part: CloseUp
     features: ImageFeatures
     guide: Guide
 
 
 @dataclass(frozen=True, eq=False)
 class Closer:
-    """An answer from a cut-out.
+    """An answer from a close-up.
 
     view      where it was seen
-    logits    float32 [S/4, S/4] of the cut-out
+    logits    float32 [S/4, S/4] of the close-up
     whole     float32 [S/4, S/4] of the picture, with these in it
     """
 
@@ -49,9 +49,9 @@ class Closer:
     whole: np.ndarray
 
     def placed(self, patch: Patch) -> Patch:
-        """A patch of the cut-out as one of the picture."""
-        window = self.view.window
-        return replace(patch, top=patch.top + window.top, left=patch.left + window.left)
+        """A patch of the close-up as one of the picture."""
+        part = self.view.part
+        return replace(patch, top=patch.top + part.top, left=patch.left + part.left)
 
 
 class CloserLook:
@@ -59,39 +59,39 @@ class CloserLook:
 
     def __init__(self, engine: Engine, image: np.ndarray) -> None:
         self._engine, self._image = engine, image
-        self._views: OrderedDict[Window, View] = OrderedDict()
+        self._views: OrderedDict[CloseUp, View] = OrderedDict()
 
     def __call__(self, prompt: Prompt, mask: Mask, logits: np.ndarray, iou: float) -> Closer | None:
-        """What a cut-out shows of an answer; None where the picture's own answer stays.
+        """What a close-up shows of an answer; None where the picture's own answer stays.
 
         mask, logits, iou   the answer: at the picture's size, float32 [S/4, S/4], predicted IoU
         """
         found, (height, width) = mask.box, self._image.shape[:2]
         if found is None:
             return None
-        window = window_for(found, prompt, width, height, self._engine.input_size)
-        inside = None if window is None else prompt_in(prompt, window)
-        if window is None or inside is None:
+        part = close_up_for(found, prompt, width, height, self._engine.input_size)
+        inside = None if part is None else prompt_in(prompt, part)
+        if part is None or inside is None:
             return None
-        view = self._view(window)
-        prior = logits_in(logits, window, width, height)
-        batch = batch_of([inside], window.width, window.height, prior[None, None])
+        view = self._view(part)
+        prior = logits_in(logits, part, width, height)
+        batch = batch_of([inside], part.width, part.height, prior[None, None])
         conditioned = self._engine.condition(view.features, None)
         seen = self._engine.decode(conditioned, batch, multimask=False)
         closer = seen.logits[0, 0]
         if seen.iou[0, 0] < iou - TRUST or seen.occlusion[0, 0] <= 0 or not (closer > 0).any():
             return None
-        return Closer(view, closer, logits_back(closer, logits, window, width, height))
+        return Closer(view, closer, logits_back(closer, logits, part, width, height))
 
-    def _view(self, window: Window) -> View:
-        """The cut-out, encoded now or lately."""
-        view = self._views.pop(window, None) or self._encoded(window)
-        self._views[window] = view
+    def _view(self, part: CloseUp) -> View:
+        """The close-up, encoded now or lately."""
+        view = self._views.pop(part, None) or self._encoded(part)
+        self._views[part] = view
         while len(self._views) > VIEWS:
             self._views.popitem(last=False)
         return view
 
-    def _encoded(self, window: Window) -> View:
-        picture = window.cut(self._image)
+    def _encoded(self, part: CloseUp) -> View:
+        picture = part.cut(self._image)
         # A view of it for the frame, which is read-only.
-        return View(window, self._engine.encode_image(picture), Guide(Frame(0, Fraction(0), picture.view())))
+        return View(part, self._engine.encode_image(picture), Guide(Frame(0, Fraction(0), picture.view())))

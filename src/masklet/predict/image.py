@@ -69,8 +69,8 @@ class ImageSession:
     """One picture, encoded once, for any number of questions.
 
     second_look   clicks and boxes without an earlier answer are answered twice (see `look_again`)
-    closer_look   `segment` and `refine` look at a small object once more in a cut-out around it (see
-                  `closer`): a better mask, for one more encoding of each cut-out
+    closer_look   in a picture larger than the input, `segment` and `refine` look at a small object once
+                  more in a close-up (see `closer`): a better mask, for one more encoding of each close-up
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class ImageSession:
     ) -> list[Segmentation]:
         """Several objects at once, each as `segment` would answer it alone without a closer look.
 
-        closer_look   look closer at each of them, too: a cut-out to encode for every small object
+        closer_look   look closer at each of them, too: a close-up to encode for every small object
         """
         result: list[Segmentation | None] = [None] * len(prompts)
         for places in self._alike(prompts):
@@ -189,7 +189,7 @@ class ImageSession:
         )
 
     def _looked_closer(self, answer: Segmentation) -> Segmentation:
-        """The answer, its best candidate as a cut-out around it shows it.
+        """The answer, its best candidate as a close-up around it shows it.
 
         Predicted IoUs and their order, the occlusion score and the other candidates stay.
         """

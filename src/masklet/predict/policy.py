@@ -43,8 +43,8 @@ class TrackingPolicy:
     """A first click or box is answered twice, the second time with the first answer as the prior (see
     `prompting.look_again`); False: once, as in SAM 2."""
     closer_look: bool = True
-    """In a photo, a source of one frame, a small object is answered once more from a cut-out around it (see
-    `closer`); False: never, as in SAM 2. Frames of videos are always seen whole."""
+    """In a photo (a source of one frame) larger than the input, a small object is answered once more from a
+    close-up (see `closer`); False: never, as in SAM 2. Frames of videos are always seen whole."""
     fill_holes: int = 8
     """Holes up to this area are filled in what a user sees, in pixels of a 256 × 256 grid; 0 = never."""
     remove_specks: int = 0

@@ -140,7 +140,7 @@ class Recollection:
         return self._looked_closer(seen, frame) if self.policy.closer_look and is_photo else seen
 
     def _looked_closer(self, seen: PromptedFrame, frame: Frame) -> PromptedFrame:
-        """A photo's answer, the chosen candidate as a cut-out around it shows it."""
+        """A photo's answer, the chosen candidate as a close-up around it shows it."""
         if self._closer is None:
             self._closer = CloserLook(self.engine, frame.image)
         answer, chosen = seen.answer, seen.chosen
