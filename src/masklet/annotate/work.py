@@ -29,7 +29,7 @@ from masklet.types import Box, Click, Frame, FrameMasks, Mask, Prompt
 
 if TYPE_CHECKING:
     from masklet.predict.image import Segmentation
-    from masklet.predict.propagate import Direction
+    from masklet.predict.plan import Direction
     from masklet.predict.segmenter import Segmenter
 
 IDLE = 120.0

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from masklet.errors import ConfigError, DataError, MaskletError, PromptError
 from masklet.memory import MemoryPolicy
+from masklet.predict.plan import Direction
 from masklet.predict.policy import TrackingPolicy
-from masklet.predict.propagate import Direction
 from masklet.rle import from_runs
 from masklet.types import Mask, Prompt
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from masklet.batch.manifest import Row
 from masklet.errors import ConfigError
-from masklet.predict.propagate import plan
+from masklet.predict.plan import plan
 
 Way = Literal["forward", "backward"]
 

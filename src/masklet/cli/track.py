@@ -23,7 +23,7 @@ from masklet.errors import ConfigError, DamagedVideoError, PromptError
 from masklet.model.registry import DEFAULT
 
 if TYPE_CHECKING:
-    from masklet.predict.propagate import Direction
+    from masklet.predict.plan import Direction
     from masklet.predict.session import VideoSession
     from masklet.types import Mask, Prompt
     from masklet.video.protocol import MaskSink
@@ -155,7 +155,7 @@ def _masks_in(placed: PlacedPrompt, session: VideoSession) -> dict[int, Mask]:
 
 def _shown(session: VideoSession, direction: Direction, limit: int | None) -> range:
     """The frames that will be written."""
-    from masklet.predict.propagate import plan
+    from masklet.predict.plan import plan
 
     firsts = [min(frames) for frames in session.prompts.values()]
     return plan(direction, firsts, len(session.source), limit=limit).shown

@@ -14,7 +14,7 @@ from masklet.client.prompts import preview_of, prompt_body, prompts_of
 from masklet.client.transport import ServerError, Transport, error_of
 from masklet.errors import SessionError
 from masklet.predict.history import Preview
-from masklet.predict.propagate import Direction, Plan, plan
+from masklet.predict.plan import Direction, Plan, plan
 from masklet.server.masks_json import rle_of
 from masklet.server.wire import split, unpack
 from masklet.types import Box, Click, Frame, FrameMasks, Mask, Masklet

@@ -8,8 +8,8 @@ touches what was tracked: it only makes it outdated until the next propagation.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,17 @@ import numpy as np
 
 from masklet.engine.protocol import Engine
 from masklet.errors import SessionError, UnknownObjectError
-from masklet.memory import MemoryBank
 from masklet.predict.decide import Decision, follow_candidates
 from masklet.predict.history import History, ObjectPrompts, Preview, PromptedFrame, PromptLog, preview_of
+from masklet.predict.plan import Direction, plan
 from masklet.predict.policy import TrackingPolicy
 from masklet.predict.prompting import check_prompt, whole_id
-from masklet.predict.propagate import Direction, Plan, plan
+from masklet.predict.propagate import Progress, propagate
 from masklet.predict.recollection import Recollection, check_candidate
 from masklet.predict.results import Tracks, frame_masks
-from masklet.predict.sweep import advance, tracked_on
 from masklet.types import Box, Click, Frame, FrameMasks, Mask, Masklet, Prompt
 from masklet.video.positions import check_frame
 from masklet.video.protocol import FrameSource
-
-Progress = Callable[[int, int], None]
-"""Called after every step of a propagation with (steps done, steps in all)."""
 
 
 class VideoSession:
@@ -221,51 +217,15 @@ class VideoSession:
         firsts = [min(known.anchors(self.policy.corrections_stay)) for known in log.objects.values()]
         steps = plan(direction, firsts, len(self.source), start=start, stop=stop, limit=limit)
         self._cancelled.clear()
-        return self._propagate(log, steps, on_step)
+
+        def is_over() -> bool:
+            return self._cancelled.is_set() or self._closed
+
+        return propagate(self._recollection, log, self._tracks, steps, is_over=is_over, on_step=on_step)
 
     def cancel(self) -> None:
         """Stop a running propagation after the frame it is at; may be called from any thread."""
         self._cancelled.set()
-
-    def _propagate(
-        self, log: PromptLog, steps: Plan, on_step: Progress | None
-    ) -> Iterator[tuple[Frame, FrameMasks]]:
-        done = 0
-        banks: dict[int, MemoryBank] = {}
-
-        def go(frame: Frame, reverse: bool) -> None:
-            nonlocal done, banks
-            if frame.index == (steps.backward if reverse else steps.forward).start:
-                banks = self._recollection.banks_at(log, self._tracks, log.objects, frame.index, reverse)
-            advance(self._recollection, frame, log, self._tracks, banks, reverse=reverse)
-            done += 1
-            if on_step is not None:
-                on_step(done, steps.total)
-
-        for frame in self._read(steps.backward, steps.backward, log, reverse=True):
-            go(frame, reverse=True)
-            if steps.shown == steps.backward:
-                yield frame, self._masks(log, frame.index)
-        if steps.shown == steps.backward:
-            return
-        for frame in self._read(steps.shown, steps.forward, log, reverse=False):
-            if frame.index in steps.forward:
-                go(frame, reverse=False)
-            yield frame, self._masks(log, frame.index)
-
-    def _read(self, frames: range, sweep: range, log: PromptLog, *, reverse: bool) -> Iterator[Frame]:
-        """Frames one by one until the session is cancelled or closed; those to track are encoded early."""
-
-        def is_wanted(t: int) -> bool:
-            return t in sweep and bool(tracked_on(t, log, self.policy, reverse=reverse))
-
-        if not frames:
-            return
-        with closing(self._recollection.read(frames, is_wanted)) as coming:
-            for frame in coming:
-                if self._cancelled.is_set() or self._closed:
-                    return
-                yield frame
 
     # ── results ──────────────────────────────────────────────────────────────────────────────────
 

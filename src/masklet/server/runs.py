@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from masklet.errors import MaskletError, SessionError
-from masklet.predict.propagate import Direction, plan
+from masklet.predict.plan import Direction, plan
 from masklet.server.problems import described
 from masklet.server.workspace import Workspace
 from masklet.types import Frame, FrameMasks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from masklet.errors import ConfigError, UnknownFrameError
-from masklet.predict.propagate import plan
+from masklet.predict.plan import plan
 
 
 def lists(p):
