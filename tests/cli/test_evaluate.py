@@ -266,6 +266,11 @@ protocol = "images"
 root = "coco"
 most = 1
 [[run]]
+name = "leaving"
+protocol = "clips"
+root = "coco"
+count = 1
+[[run]]
 name = "lost"
 protocol = "davis"
 root = "nowhere"
@@ -281,10 +286,12 @@ def test_table(cli: Any, root: Path, tmp_path: Path) -> None:
     found = cli("evaluate", "table", *words, "--device", "cpu", "--processes", 1)
     assert found.code == 1
     assert "nowhere is not a folder" in found.err
-    assert found.opened == [("m", "cpu")] * 3
-    assert sorted(p.name for p in results.iterdir()) == ["one.m.json", "online.m.json", "stills.m.json"]
+    assert found.opened == [("m", "cpu")] * 4
+    assert sorted(p.name for p in results.iterdir()) == [
+        "clips-coco-1-1-1", "leaving.m.json", "one.m.json", "online.m.json", "stills.m.json",
+    ]  # fmt: skip
     text = page.read_text()
-    for heading in ("## one", "## online", "## stills", "## lost"):
+    for heading in ("## one", "## online", "## stills", "## leaving", "## lost"):
         assert heading in text
     assert "the exact box" in text.lower()
     again = cli("evaluate", "table", *words)

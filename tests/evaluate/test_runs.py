@@ -103,6 +103,7 @@ def test_tables_are_written_between_the_comments(tmp_path: Path) -> None:
     assert "old" not in text
     assert "| `tiny` | cpu | 256 | 70.0 | 60.0 | – |" in text
     assert "| 3.14 | 2 |" in text
+    assert "AUC" not in text  # nothing is ever away
     assert "| `tiny` | 70.0 | 70.0 | – |" in text  # by sequence
     assert "nano: not measured: weights" in text
     assert "tiny: u not measured: gone" in text
@@ -143,6 +144,11 @@ def test_tables_of_each_kind(tmp_path: Path) -> None:
     assert "| J&F, 1 frame | J&F, 2 frames | clicks in the end |" in text
     assert "| 60.0 | 70.0 | 6.0 | 60 s | 2 |" in text
     assert "| 50.0 | – | – |" in text
+    leaving = document(occlusion_auc=0.954, absent_frames=3)
+    write_section(tmp_path / "clips.md", [(Run("c", "clips", "d"), Subject("m"), leaving)])
+    text = (tmp_path / "clips.md").read_text()
+    assert "| objects | occlusion AUC |" in text
+    assert "| 0.954 |" in text
 
 
 def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> None:

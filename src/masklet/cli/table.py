@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
+from masklet.cli.clips import made_clips
 from masklet.cli.measuring import model_to_measure, open_set, running
 from masklet.cli.options import Device
 from masklet.errors import DataError, MaskletError
@@ -114,13 +115,16 @@ def _measured(
     from masklet.evaluate.measure import forget_journal
 
     with running(f"{run.name}, {subject}", processes, file, keep=True) as how:
-        document = _carry_out(load, run, subject, data / run.root, device, how)
+        document = _carry_out(load, run, subject, data / run.root, file.parent, device, how)
     write(file, document)
     forget_journal(how, document)
     return document
 
 
-def _carry_out(load: Any, run: Run, subject: Subject, root: Path, device: str | None, how: Any) -> Document:
+def _carry_out(
+    load: Any, run: Run, subject: Subject, root: Path, results: Path, device: str | None, how: Any
+) -> Document:
+    """Measure on the data set `root`, or on clips that are made of it beside the results."""
     from masklet.evaluate.measure import measure_images, measure_interactive, measure_videos
     from masklet.evaluate.protocols.interactive import Annotator
     from masklet.evaluate.protocols.prompting import FirstPrompt
@@ -145,6 +149,9 @@ def _carry_out(load: Any, run: Run, subject: Subject, root: Path, device: str | 
             most=run.most,
             running=how,
         )
+    if run.protocol == "clips":
+        clips = results / f"clips-{root.name}-{run.every}-{run.count}-{run.objects}"
+        root = made_clips(root, clips, every=run.every, count=run.count, objects=run.objects)
     videos = open_set(root, run.format, run.split, run.sequences)
     if run.protocol == "interactive":
         mode = cast("Literal['offline', 'online']", run.mode)

@@ -6,7 +6,7 @@ engines = ["torch", "openvino"]      …with each of these; left out, with what 
 [[run]]
 name     = "davis-click"             its result files are NAME.MODEL.json
 title    = "DAVIS, one click"        heading of its table
-protocol = "davis"                   davis, ytvos, mose, lvos, vipseg, sav, interactive or images
+protocol = "davis"                   davis, ytvos, mose, lvos, vipseg, sav, interactive, clips or images
 root     = "davis"                   the data set, below the folder of all data
 prompt   = "click"                   further fields of `Run`
 """
@@ -27,7 +27,7 @@ from masklet.evaluate.protocols.robustness import Variant
 from masklet.evaluate.readers.dataset import CONVENTIONS
 from masklet.model.registry import DEFAULT
 
-PROTOCOLS = (*(name for name in CONVENTIONS if name != "all"), "interactive", "images")
+PROTOCOLS = (*(name for name in CONVENTIONS if name != "all"), "interactive", "clips", "images")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,9 @@ class Run:
     format, split, sequences      videos: layout (interactive only), list in ImageSets, some sequences
     prompt, harder                videos: first prompt; how the video is spoilt, as in "jpeg:10"
     mode, frames, clicks          interactive: offline or online, most frames corrected, clicks on each
-    every, least_area, most       images: ids divisible by this, least pixels of an object, first so many
+    every                         images and clips: only pictures whose ids this divides
+    count, objects                clips, made up of labelled pictures: how many, most objects in each
+    least_area, most              images: least pixels of an object, first so many
     """
 
     name: str
@@ -76,6 +78,8 @@ class Run:
     frames: int = 8
     clicks: int = 3
     every: int = 1
+    count: int = 40
+    objects: int = 1
     least_area: int = 0
     most: int | None = None
 
@@ -108,6 +112,7 @@ COMMON = {"name", "protocol", "root", "title", "models", "engines", "input_size"
 VIDEO = {"split", "sequences", "harder"}
 OWN = {
     "interactive": VIDEO | {"format", "mode", "frames", "clicks"},
+    "clips": {"prompt", "harder", "every", "count", "objects"},
     "images": {"every", "least_area", "most"},
 }
 """Fields of the protocols; those of video benchmarks are `VIDEO` and prompt."""
@@ -166,7 +171,7 @@ def _value(place: str, name: str, value: Any) -> Any:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise ConfigError(f"{place}: {name} must be a list of texts, not {value!r}")
         return tuple(value)
-    number = name in ("input_size", "frames", "clicks", "every", "least_area", "most")
+    number = name in ("input_size", "frames", "clicks", "every", "count", "objects", "least_area", "most")
     if number and (not isinstance(value, int) or isinstance(value, bool) or value < (name != "least_area")):
         raise ConfigError(f"{place}: {name} must be a positive whole number, not {value!r}")
     if not number and not isinstance(value, str):

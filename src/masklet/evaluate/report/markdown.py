@@ -28,6 +28,8 @@ VIDEOS: tuple[Column, ...] = (
     ("J decay", "J_decay", True), ("occlusion accuracy", "occlusion_accuracy", True),
     ("frames a second", "fps", False), ("objects", "objects", False),
 )  # fmt: skip
+LEAVING: tuple[Column, ...] = (("occlusion AUC", "occlusion_auc", False),)
+"""Besides, of videos in which objects are away on some frames."""
 IMAGES: tuple[Column, ...] = (
     ("1 click", "1_click", True), ("best of 3", "best_of_3", True), ("3 clicks", "3_clicks", True),
     ("5 clicks", "5_clicks", True), ("box", "box", True),
@@ -115,6 +117,8 @@ def _columns(document: Document) -> tuple[list[str], Any]:
 
         return [*head, "clicks in the end", "annotation time in the end", "objects"], cells
     chosen = IMAGES if document.kind == "images" else VIDEOS
+    if document.summary.get("absent_frames"):
+        chosen = (*chosen, *LEAVING)
     return [name for name, _, _ in chosen], lambda one: [
         _shown(one.summary.get(key), percent) for _, key, percent in chosen
     ]
