@@ -14,15 +14,23 @@ import torch
 
 import masklet
 from masklet.engine import openvino_topology
-from masklet.engine.openvino_recipes import fourier_places, made, stretched
+from masklet.engine.openvino_recipes import (
+    fourier_places,
+    made,
+    rotary_cosines,
+    rotary_sines,
+    sine_places,
+    stretched,
+)
 from masklet.engine.openvino_store import FORMAT, GRAPHS, GraphCard, read_card
 from masklet.engine.openvino_topology import BareGraph, Packed, Place, Topology, packed_for, packed_sizes
 from masklet.errors import CheckpointError
 from masklet.model import arrays, checkpoints, quantised, registry
 from masklet.model.checkpoints import Card
 from masklet.model.config import HieraConfig, config_for
+from masklet.model.foveal import block_means, table_angles
 from masklet.model.hiera import Hiera
-from masklet.model.positions import FourierPositions
+from masklet.model.positions import FourierPositions, rotary_angles, sine_map
 
 CARD = Card("some-network", "all", 64, "CC0-1.0", "random numbers")
 STATE = {
@@ -70,6 +78,19 @@ def test_positions_of_the_decoder() -> None:
     layer = FourierPositions(6)
     ours = fourier_places(layer.positional_encoding_gaussian_matrix.numpy(), 5)
     np.testing.assert_allclose(ours, layer.grid(5, 5).flatten(1).T.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("side", "block"), [(8, 2), (16, 4)])
+def test_positions_of_memory(side: int, block: int) -> None:
+    places = sine_map(side, side, 12).flatten(1).T
+    np.testing.assert_allclose(sine_places(side, 12, 0.1, 0), 0.1 * places.numpy(), atol=1e-5)
+    table = torch.cat((places, block_means(places[None], side, side, block)[0]))
+    np.testing.assert_allclose(sine_places(side, 12, 1.0, block), table.numpy(), atol=1e-5)
+    plain, with_their_blocks = rotary_angles(side, side, 8), table_angles(side, side, 8, block)
+    for size, (cosine, sine) in ((0, plain), (block, with_their_blocks)):
+        for ours, theirs in ((rotary_cosines, cosine), (rotary_sines, sine)):
+            wanted = theirs.repeat_interleave(2, dim=1).numpy()
+            np.testing.assert_allclose(ours(side, 8, size), wanted, atol=1e-5)
 
 
 def test_a_recipe_nobody_knows() -> None:

@@ -1,7 +1,8 @@
 """What a constant of a graph is made of: a parameter of the checkpoint, as it is or worked on, in numpy.
 
-`masklet.engine.openvino_graphs` bakes some values into the graphs that follow from parameters. Each way
-of following is a kind of recipe here, so that graphs can be filled with weights without PyTorch.
+`masklet.engine.openvino_graphs` bakes some values into the graphs that follow from parameters, or from the
+input's size alone. Each way of following is a kind of recipe here, so that graphs can be filled with weights
+without PyTorch.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from masklet.engine.foveas import with_blocks
+from masklet.engine.foveas import block_of, with_blocks
 from masklet.errors import CheckpointError
 from masklet.model.config import HieraConfig, Sam2Config
 
 State = Mapping[str, np.ndarray]
 """Parameters by name, float32."""
 
-Recipe = tuple[str | int, ...]
+Recipe = tuple[str | int | float, ...]
 """A kind of `KINDS` and what it works on: names of parameters, then numbers."""
 
 NORMED = (0, 3, 6, 9)
@@ -75,6 +76,44 @@ def fourier_table(matrix: np.ndarray, side: int) -> np.ndarray:
     return with_blocks(fourier_places(matrix, side)[None], side)[0]
 
 
+def sine_places(side: int, width: int, factor: float, block: int) -> np.ndarray:
+    """Sine code of every place (see `masklet.model.positions`), times a factor, [side² or R, C].
+
+    block   0: places alone; else the means of such blocks follow
+    """
+    half = width // 2
+    frequency = 10000.0 ** (2 * (np.arange(half) // 2) / half)
+    angle = (np.arange(1, side + 1) / (side + 1e-6) * 2 * np.pi)[:, None] / frequency
+    axis = np.stack((np.sin(angle[:, 0::2]), np.cos(angle[:, 1::2])), axis=2).reshape(side, half)
+    grid = (side, side, half)
+    both = np.broadcast_to(axis[:, None], grid), np.broadcast_to(axis[None], grid)
+    places = factor * np.concatenate(both, axis=2).reshape(side * side, width)
+    return with_blocks(places[None], side)[0] if block else places
+
+
+def rotary_cosines(side: int, width: int, block: int) -> np.ndarray:
+    """Cosines that turn every channel of a place, [side² or R, C]; `block` as in `sine_places`."""
+    return np.cos(_rotary_angles(side, width, block))
+
+
+def rotary_sines(side: int, width: int, block: int) -> np.ndarray:
+    return np.sin(_rotary_angles(side, width, block))
+
+
+def _rotary_angles(side: int, width: int, block: int) -> np.ndarray:
+    """Of places, x first; then of the middles of blocks. Two neighbouring channels share one."""
+    quarter = width // 4
+    frequency = 10000.0 ** (-np.arange(quarter) / quarter)
+    parts = []
+    for size in (1, block) if block else (1,):
+        count = side // size
+        angle = (np.arange(count) * size + (size - 1) / 2)[:, None] * frequency
+        grid = (count, count, quarter)
+        both = np.broadcast_to(angle[None], grid), np.broadcast_to(angle[:, None], grid)
+        parts.append(np.concatenate(both, axis=2).reshape(count * count, 2 * quarter))
+    return np.repeat(np.concatenate(parts), 2, axis=1)
+
+
 def stretched(background: np.ndarray, window: np.ndarray, side: int) -> np.ndarray:
     """Hiera's positions: [1, C, h, w] stretched, and [1, C, a, b] repeated → [1, side, side, C]."""
     down, across = (bicubic(length, side) for length in background.shape[2:])
@@ -109,6 +148,9 @@ KINDS: dict[str, Callable[..., np.ndarray]] = {
     "rolled": rolled,
     "fourier places": fourier_places,
     "fourier table": fourier_table,
+    "sine places": sine_places,
+    "rotary cosines": rotary_cosines,
+    "rotary sines": rotary_sines,
     "stretched": stretched,
 }
 
@@ -132,11 +174,17 @@ def recipes(config: Sam2Config, parameters: Collection[str]) -> list[Recipe]:
         found += [("unfolded", f"{home}.weight"), ("tiled", f"{home}.bias", 4)]
     found.append(("rolled", "memory_slot_embed"))
     matrix = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
-    found += [(kind, matrix, config.input_size // 16) for kind in ("fourier places", "fourier table")]
+    side = config.input_size // 16
+    found += [(kind, matrix, side) for kind in ("fourier places", "fourier table")]
+    if config.memory_pool == 1:
+        for block in (0, block_of(side)):
+            found.append(("sine places", side, config.memory_width, 1.0, block))
+            found += [(kind, side, config.width, block) for kind in ("rotary cosines", "rotary sines")]
+        found.append(("sine places", side, config.width, 0.1, 0))
     if isinstance(config.trunk, HieraConfig):
-        trunk = "image_encoder.trunk"
-        side = config.input_size // 4
-        found.append(("stretched", f"{trunk}.pos_embed", f"{trunk}.pos_embed_window", side))
+        home = "image_encoder.trunk"
+        fine = config.input_size // 4
+        found.append(("stretched", f"{home}.pos_embed", f"{home}.pos_embed_window", fine))
     return found
 
 
