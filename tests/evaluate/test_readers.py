@@ -129,10 +129,17 @@ def test_sav_json(tmp_path: Path) -> None:
     found = videos.truth("sav_7")
     assert found.annotated[0] == (0, 4, 8)
     assert (found.appears(0), found.appears(1), len(found.names)) == (0, 4, 10)
+    below = tmp_path / "train" / "sav_000"  # as published
+    below.mkdir(parents=True)
+    (tmp_path / "sav_7_manual.json").rename(below / "sav_7_manual.json")
+    videos = open_videos(tmp_path / "train", "sav")
+    assert videos.names == ("sav_000/sav_7",)
+    assert videos.truth("sav_000/sav_7").name == "sav_000/sav_7"
+    assert open_videos(tmp_path, "sav").names == ("train/sav_000/sav_7",)
     data["masklet"] = [[{"size": [1, 2], "counts": "1"}, None]]
-    (tmp_path / "sav_7_manual.json").write_text(json.dumps(data))
+    (below / "sav_7_manual.json").write_text(json.dumps(data))
     with pytest.raises(DataError, match="no SA-V masklet file"):
-        videos.truth("sav_7")
+        videos.truth("sav_000/sav_7")
 
 
 def test_natural_order() -> None:

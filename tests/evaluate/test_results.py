@@ -188,3 +188,16 @@ def test_several_results_on_one_page() -> None:
     text = page([result(), replace(result(0.1), title="better")])
     assert "better" in text
     assert text.count("<svg") == 2  # sequences, speed against accuracy
+
+
+def test_results_of_one_title_are_told_apart() -> None:
+    """Before and after, small input and large: each has its own column, curve and rules."""
+    small = replace(result(), origin={"engine": {"input_size": 256}}, protocol=("prompt: a click",))
+    large = replace(result(0.1), origin={"engine": {"input_size": 512}}, protocol=("prompt: a box",))
+    text = page([small, large])
+    assert text.count("<svg") == 2
+    for words in ("seen at 256</th>", "seen at 512</th>", "prompt: a click", "prompt: a box"):
+        assert words in text
+    assert text.count("<ul>") == 2
+    assert page([small, replace(small)]).count(", 2</th>") == 1
+    assert page([small, replace(small, title="other")]).count("<ul>") == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from masklet.errors import ConfigError, DataError
@@ -86,7 +86,7 @@ class VideoSet:
     def _sav(self, name: str, folder: Path) -> Truth:
         if folder.is_dir():
             return read_object_folders(folder, self.frame_names(name)).seen()
-        return read_json(self.layout.annotations / f"{name}_manual.json").seen()
+        return replace(read_json(self.layout.annotations / f"{name}_manual.json").seen(), name=name)
 
     def categories(self, name: str) -> dict[int, str]:
         """Object id → category as YouTube-VOS's meta.json has it; empty where that says nothing.
@@ -127,15 +127,21 @@ def open_videos(
     if format not in CONVENTIONS:
         raise ConfigError(f"format {format} is unknown; choose one of {', '.join(CONVENTIONS)}")
     root = Path(root)
-    if format == "sav" and root.is_dir() and any(root.glob("*_manual.json")):
+    if format == "sav" and root.is_dir() and (names := _json_videos(root)):
         if split is not None:
             raise ConfigError(
                 f"{root} holds masklets in JSON, which have no list {split}; leave the split out"
             )
-        names = tuple(sorted(p.name.removesuffix("_manual.json") for p in root.glob("*_manual.json")))
         return VideoSet(format, Layout(root, root, root), names, SAV)
     layout = find_layout_or_bare(root, need_frames=need_frames)
     return VideoSet(format, layout, sequences(layout, split), CONVENTIONS[format])
+
+
+def _json_videos(root: Path) -> tuple[str, ...]:
+    """Names of SA-V's videos with masklets in JSON, in the folder or, as they are published, a level or two
+    below it: "sav_000/sav_000001"."""
+    found = (path for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}*_manual.json"))
+    return tuple(sorted(path.relative_to(root).as_posix().removesuffix("_manual.json") for path in found))
 
 
 def find_layout_or_bare(root: Path, *, need_frames: bool) -> Layout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,13 @@ def write_page(path: str | Path, documents: Sequence[Document], videos: VideoSet
 
 def page(documents: Sequence[Document], videos: VideoSet | None = None) -> str:
     """The page as text."""
+    documents = _told_apart(documents)
     first = documents[0]
-    title = first.title if len(documents) == 1 else " · ".join(d.title for d in documents)
-    parts = [f"<h1>{escape(title)}</h1>", _protocol(first), _figures(documents)]
+    title = " · ".join(d.title for d in documents)
+    parts = [f"<h1>{escape(title)}</h1>", _protocols(documents), _figures(documents)]
     parts += _plots(documents)
     if videos is not None:
-        parts.append(_gallery(failures(first.scores, videos)))
+        parts.append(_gallery(failures(first.scores, videos), first.title if len(documents) > 1 else ""))
     parts += [_errors(first), _origin(documents)]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -62,9 +64,36 @@ def page(documents: Sequence[Document], videos: VideoSet | None = None) -> str:
     )
 
 
-def _protocol(document: Document) -> str:
-    rules = "".join(f"<li>{escape(rule)}</li>" for rule in document.protocol)
-    return f"<h2>Protocol</h2><ul>{rules}</ul>"
+def _told_apart(documents: Sequence[Document]) -> list[Document]:
+    """The same, no two with one title: what they are plotted by and named by in tables."""
+    titles = [d.title for d in documents]
+    for more in (_side, _weights, lambda d: str(1 + [one is d for one in documents].index(True))):
+        if len(set(titles)) == len(titles):
+            break
+        said = [more(d) for d in documents]
+        titles = [f"{title}, {one}" if one else title for title, one in zip(titles, said, strict=True)]
+    return [replace(d, title=title) for d, title in zip(documents, titles, strict=True)]
+
+
+def _side(document: Document) -> str:
+    side = (document.origin.get("engine") or {}).get("input_size")
+    return f"seen at {side}" if side else ""
+
+
+def _weights(document: Document) -> str:
+    model = document.config.get("model")
+    files = model.get("files") if isinstance(model, Mapping) else None
+    return "weights " + " ".join(one["sha256"][:7] for one in files) if files else ""
+
+
+def _protocols(documents: Sequence[Document]) -> str:
+    """The rules, once where all results have the same."""
+    alike = len({tuple(d.protocol) for d in documents}) == 1
+    parts = []
+    for document in documents[:1] if alike else documents:
+        rules = "".join(f"<li>{escape(rule)}</li>" for rule in document.protocol)
+        parts.append(("" if alike else f"<h3>{escape(document.title)}</h3>") + f"<ul>{rules}</ul>")
+    return f"<h2>Protocol</h2>{''.join(parts)}"
 
 
 def _figures(documents: Sequence[Document]) -> str:
@@ -109,14 +138,21 @@ def _plots(documents: Sequence[Document]) -> list[str]:
     if len(speed) > 1:
         plot = charts.lines(speed, x="frames a second, decoding included", y="J&F", join=False)
         parts.append("<h2>Speed and accuracy</h2>" + plot)
-    bins = first.summary.get("iou_bins")
-    if bins:
+    for document in documents:
+        bins = document.summary.get("iou_bins")
+        if not bins:
+            continue
         points = {
             "masks": [(g, t) for g, t in zip(bins["predicted"], bins["true"], strict=True) if g is not None]
         }
         plot = charts.lines(points, x="predicted IoU", y="true IoU", diagonal=True)
-        parts.append("<h2>Is predicted IoU right?</h2>" + plot)
+        whose = _of(document.title if len(documents) > 1 else "")
+        parts.append(f"<h2>Is predicted IoU right?{whose}</h2>{plot}")
     return parts
+
+
+def _of(whose: str) -> str:
+    return f" ({escape(whose)})" if whose else ""
 
 
 def _sequence_bars(documents: Sequence[Document]) -> str:
@@ -137,7 +173,8 @@ def _click_points(summary: Mapping[str, Any]) -> list[tuple[float, float]]:
     return [(float(count), 100 * float(value)) for count, value in sorted(named)]
 
 
-def _gallery(found: Sequence[Failure]) -> str:
+def _gallery(found: Sequence[Failure], whose: str) -> str:
+    """Pictures of one result; `whose` says which where there are several."""
     if not found:
         return ""
     cards = [
@@ -148,7 +185,7 @@ def _gallery(found: Sequence[Failure]) -> str:
         for one in found
     ]
     return (
-        "<h2>Worst frames</h2>"
+        f"<h2>Worst frames{_of(whose)}</h2>"
         '<p class="caption">Each object\'s worst frame: ours in red, the truth in green.</p>'
         f'<div class="failures">{"".join(cards)}</div>'
     )
