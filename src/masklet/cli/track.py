@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from masklet.cli.finer import finer
 from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.masks import rle_of
 from masklet.cli.options import Boxes, Clicks, Compiled, Device, Engine, InputSize, Json, Model, open_model
@@ -108,6 +109,8 @@ def track(
         for prompt in prompts:
             _give(session, prompt)
             print(prompt, file=sys.stderr)
+        if (advice := finer(session, model)) is not None:
+            print(advice, file=sys.stderr)
         way = cast("Direction", direction)  # propagate says so when it is none of the three
         frames = _shown(session, way, limit)
         started = time.perf_counter()
