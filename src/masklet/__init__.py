@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from masklet.types import Box, Click, Frame, FrameMasks, Mask, Masklet, Prompt
     from masklet.video.camera import Camera
     from masklet.video.cutout import CutOut
+    from masklet.video.effect_video import EffectVideo
+    from masklet.video.effects import Effect, Look
+    from masklet.video.in_order import InOrder
+    from masklet.video.json_masks import CocoJson
     from masklet.video.overlay_video import OverlayVideo
     from masklet.video.palette import PalettePng
     from masklet.video.sink import Several
@@ -34,9 +38,14 @@ _HOME = {
     "Box": "types",
     "Camera": "video.camera",
     "Click": "types",
+    "CocoJson": "video.json_masks",
     "CutOut": "video.cutout",
+    "Effect": "video.effects",
+    "EffectVideo": "video.effect_video",
     "Frame": "types",
     "FrameMasks": "types",
+    "InOrder": "video.in_order",
+    "Look": "video.effects",
     "Mask": "types",
     "Masklet": "types",
     "MaskletError": "errors",

@@ -89,3 +89,15 @@ def test_a_photo_that_is_none(cli, tmp_path: Path) -> None:
         done = cli("segment", path, "--click", "1,1", "--json")
         assert done.code == 1
         assert complaint in done.complaint
+
+
+def test_the_cut_out_keeps_the_colours_and_nothing_else(cli, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cut.png"
+    done = cli("segment", photo, "--click", spot(1), "--cutout", out)
+    assert done.code == 0, done.err
+    found = np.asarray(Image.open(out))
+    assert overlap(found[..., 3] == 255, truth(0, 1)) > 0.7
+    x, y = inside(0, 1)
+    assert (found[y, x, :3] == np.asarray(Image.open(photo))[y, x]).all()
+    done = cli("segment", photo, "--click", spot(1), "--cutout", tmp_path / "cut.jpg")
+    assert (done.code, "name it .png" in done.complaint) == (2, True)

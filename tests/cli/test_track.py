@@ -289,3 +289,45 @@ class TestCtrlC:
         assert kept[-1] == 7
         assert 3 <= len(kept) < 8
         assert len(pictures(overlay)) == len(kept)
+
+
+def test_effects_instead_of_painted_masks(cli, video: Path, tmp_path: Path) -> None:
+    """What lies around the object is made black, the object stays as it is."""
+    out = tmp_path / "o.mp4"
+    done = cli("track", video, "--click", spot(1), "--background", "erase", "-o", out)
+    assert done.code == 0, done.err
+    shown, plain = pictures(out), squares(8, 2)
+    x, y = inside(5, 1)
+    assert len(shown) == 8
+    assert np.abs(shown[5][y, x].astype(int) - plain[5][y, x]).max() < 25
+    assert shown[5][90, 120].max() < 25
+
+
+def test_the_cut_out_is_transparent_around_the_object(cli, video: Path, tmp_path: Path) -> None:
+    done = cli("track", video, "--click", spot(1), "--cutout", tmp_path / "cut", "--json")
+    assert done.code == 0, done.err
+    assert "cut" in done.out
+    found = np.asarray(Image.open(tmp_path / "cut" / "00005.png"))
+    x, y = inside(5, 1)
+    assert (found[y, x, 3], found[90, 120, 3]) == (255, 0)
+    done = cli("track", video, "--click", spot(1), "--cutout", tmp_path / "cut.webm")
+    assert done.code == 0, done.err
+    assert (tmp_path / "cut.webm").stat().st_size > 200
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--background", "blurr", "-o", "o.mp4"), "effect 'blurr' is unknown; there are none, erase, blur"),
+        (("--background", "blur:2", "-o", "o.mp4"), "strength 2 must lie between 0 and 1"),
+        (("--background", "blur:much", "-o", "o.mp4"), "'much' is no strength from 0 to 1"),
+        (("--foreground", "colour:#12", "-o", "o.mp4"), "colour '#12' must look like #1e90ff"),
+        (("--background", "blur:1:1", "-o", "o.mp4"), "is too long"),
+        (("--background", "blur", "--json"), "name it: -o OUT.MP4"),
+        (("--cutout", "cut.gif"), "name it .webm or .mov, or give a folder"),
+    ],
+)
+def test_effects_that_are_none(cli, video: Path, words: tuple[str, ...], message: str) -> None:
+    done = cli("track", video, "--click", spot(1), *words)
+    assert done.code == 2
+    assert message in done.complaint

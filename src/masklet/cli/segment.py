@@ -35,6 +35,10 @@ def segment(
             show_default=False,
         ),
     ] = None,
+    cutout: Annotated[
+        Path | None,
+        typer.Option("--cutout", help="The object alone, on transparent ground (.png).", show_default=False),
+    ] = None,
     model: Model = DEFAULT,
     device: Device = None,
     engine: Engine = None,
@@ -48,12 +52,17 @@ def segment(
     A single click may mean a part or the whole: `--json` and a .json output list three candidates,
     best first; a .png gets the best.
     """
+    from masklet.video.cutout import cut_out, write_rgba_png
+    from masklet.video.folder import read_image
+
     prompt = _prompt(click or [], box or [])
-    if output is None and not as_json:
-        raise ConfigError("name an output: -o MASK.PNG, -o MASKS.JSON or --json")
+    if output is None and cutout is None and not as_json:
+        raise ConfigError("name an output: -o MASK.PNG, -o MASKS.JSON, --cutout CUT.PNG or --json")
     if output is not None and output.suffix.lower() not in (".png", ".json"):
         raise ConfigError(f"cannot tell from {output} what to write; name it .png or .json")
-    check_outputs([output], [photo])
+    if cutout is not None and cutout.suffix.lower() != ".png":
+        raise ConfigError(f"cannot write the cut-out {cutout}: name it .png")
+    check_outputs([output, cutout], [photo])
     answer = (
         open_model(ctx.obj, model, device, engine, input_size)
         .image(photo)
@@ -64,6 +73,8 @@ def segment(
         write_mask(output, answer.best)
     elif output is not None:
         write_text(output, json.dumps(result, indent=2))
+    if cutout is not None:
+        write_rgba_png(cutout, cut_out(read_image(photo), [answer.best]))
     if as_json:
         typer.echo(json.dumps(result, indent=2))
 

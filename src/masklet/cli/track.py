@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -14,6 +15,7 @@ import typer
 
 from masklet.cli.finer import finer
 from masklet.cli.interrupt import Interrupted, stopping_gently
+from masklet.cli.looks import parse_look
 from masklet.cli.masks import rle_of
 from masklet.cli.options import Boxes, Clicks, Compiled, Device, Engine, InputSize, Json, Model, open_model
 from masklet.cli.outputs import check_outputs
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from masklet.predict.plan import Direction
     from masklet.predict.session import VideoSession
     from masklet.types import Mask, Prompt
+    from masklet.video.effects import Look
     from masklet.video.protocol import MaskSink
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
@@ -60,7 +63,37 @@ def track(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="The video with its masks painted over it (.mp4).", show_default=False
+            "-o",
+            "--output",
+            help="The video with its masks painted over it, or with effects (.mp4).",
+            show_default=False,
+        ),
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            "--background",
+            metavar="EFFECT",
+            help="What -o does to all but the objects, instead of painting masks: blur, grey, erase, "
+            "pixelate, spotlight, colour:#1e90ff, cutout (a green screen)…; blur:0.8 is stronger.",
+            show_default=False,
+        ),
+    ] = None,
+    foreground: Annotated[
+        str | None,
+        typer.Option(
+            "--foreground",
+            metavar="EFFECT",
+            help="What -o does to the objects: outline, pixelate, erase (they vanish), gradient…",
+            show_default=False,
+        ),
+    ] = None,
+    cutout: Annotated[
+        Path | None,
+        typer.Option(
+            "--cutout",
+            help="The objects alone, on transparent ground: a .webm, a .mov (ProRes), or a folder for PNGs.",
+            show_default=False,
         ),
     ] = None,
     masks: Annotated[
@@ -90,21 +123,29 @@ def track(
     Follow one or several objects through a video, from clicks, boxes or masks.
 
     `--frame 12 --click 210,350` prompts frame 12; `--click 40,60 --object 2 --click 210,350` follows
-    two objects; `--mask first.png` starts from a picture that shows them all. Ctrl-C stops; what was
-    done until then is kept.
+    two objects; `--mask first.png` starts from a picture that shows them all. `--background blur -o
+    out.mp4` blurs everything else, `--cutout cat.webm` keeps nothing else. Ctrl-C stops; what was done until
+    then is kept.
     """
     prompts = placed_prompts(typed(ctx))
     if not prompts:
         raise PromptError("tell what to follow: give a --click, a --box or a --mask")
-    if output is None and masks is None and not as_json:
-        raise ConfigError("name an output: -o OVERLAY.MP4, --masks OUT.JSON or --json")
+    look = parse_look(background, foreground)
+    if output is None and masks is None and cutout is None and not as_json:
+        raise ConfigError("name an output: -o OVERLAY.MP4, --masks OUT.JSON, --cutout CUT.WEBM or --json")
+    if look is not None and output is None:
+        raise ConfigError("--background and --foreground are for the video of -o; name it: -o OUT.MP4")
+    if cutout is not None and cutout.suffix.lower() not in ("", ".webm", ".mov") and not cutout.is_dir():
+        raise ConfigError(f"cannot write the cut-out {cutout}: name it .webm or .mov, or give a folder")
     if output is not None and output.suffix.lower() not in VIDEO_SUFFIXES:
         raise ConfigError(f"cannot write the overlay {output}: it is a video, name it .mp4")
     if masks is not None and masks.suffix.lower() not in ("", ".json") and not masks.is_dir():
         raise ConfigError(
             f"cannot tell from {masks} what to write; name it .json, or give a folder without an ending"
         )
-    check_outputs([output, masks], [video, *(p.mask_file for p in prompts if p.mask_file is not None)])
+    check_outputs(
+        [output, masks, cutout], [video, *(p.mask_file for p in prompts if p.mask_file is not None)]
+    )
     with open_model(ctx.obj, model, device, engine, input_size, compiled).video(video) as session:
         for prompt in prompts:
             _give(session, prompt)
@@ -114,13 +155,14 @@ def track(
         way = cast("Direction", direction)  # propagate says so when it is none of the three
         frames = _shown(session, way, limit)
         started = time.perf_counter()
-        with closing(_opened(session, min(frames), output, masks)) as sink:
+        files = _Files(output, look, masks, cutout)
+        with closing(_opened(session, min(frames), files)) as sink:
             done, ending = _follow(session, sink, way, limit)
         seconds = time.perf_counter() - started
         if output is not None and done:
             add_sound(output, session.source, min(done))
         if as_json:
-            outputs = [str(path) for path in (output, masks) if path is not None]
+            outputs = [str(path) for path in (output, masks, cutout) if path is not None]
             typer.echo(json.dumps(_result(session, video, model, done, seconds, outputs), indent=2))
         if isinstance(ending, Interrupted):
             raise Interrupted(f"interrupted; {len(done)} of {len(frames)} frames are done")
@@ -164,28 +206,44 @@ def _shown(session: VideoSession, direction: Direction, limit: int | None) -> ra
     return plan(direction, firsts, len(session.source), limit=limit).shown
 
 
-def _opened(session: VideoSession, start: int, output: Path | None, masks: Path | None) -> MaskSink:
+@dataclass(frozen=True)
+class _Files:
+    """What is written: a video, with effects where there is a look; masks; a cut-out."""
+
+    output: Path | None
+    look: Look | None
+    masks: Path | None
+    cutout: Path | None
+
+
+def _opened(session: VideoSession, start: int, files: _Files) -> MaskSink:
     """All outputs as one; they get every frame, in the order of time from `start` on."""
     from masklet.video.in_order import InOrder
     from masklet.video.sink import Several
 
-    return InOrder(Several(_sinks(session, output, masks)), session.source, start=start)
+    return InOrder(Several(_sinks(session, files)), session.source, start=start)
 
 
-def _sinks(session: VideoSession, output: Path | None, masks: Path | None) -> list[MaskSink]:
+def _sinks(session: VideoSession, files: _Files) -> list[MaskSink]:
     """The outputs asked for; when one cannot be opened, the others leave nothing behind."""
+    from masklet.video.cutout import CutOut
+    from masklet.video.effect_video import EffectVideo
     from masklet.video.json_masks import CocoJson
     from masklet.video.overlay_video import OverlayVideo
     from masklet.video.palette import PalettePng
 
     sinks: list[MaskSink] = []
-    if masks is not None and masks.suffix.lower() != ".json":
-        sinks.append(PalettePng(masks))
-    elif masks is not None:
-        sinks.append(CocoJson(masks, name=session.source.name, length=len(session.source)))
-    if output is not None:
-        tick = getattr(session.source, "time_base", None)
-        sinks.append(OverlayVideo(output, prompts=_by_frame(session.prompts), time_base=tick))
+    if files.masks is not None and files.masks.suffix.lower() != ".json":
+        sinks.append(PalettePng(files.masks))
+    elif files.masks is not None:
+        sinks.append(CocoJson(files.masks, name=session.source.name, length=len(session.source)))
+    tick = getattr(session.source, "time_base", None)
+    if files.output is not None and files.look is not None:
+        sinks.append(EffectVideo(files.output, files.look, time_base=tick))
+    elif files.output is not None:
+        sinks.append(OverlayVideo(files.output, prompts=_by_frame(session.prompts), time_base=tick))
+    if files.cutout is not None:
+        sinks.append(CutOut(files.cutout))
     return sinks
 
 
