@@ -53,6 +53,13 @@ def colour_at(page: Page, x: float, y: float) -> list[int]:
     )
 
 
+def rename(page: Page, object: int, name: str) -> None:
+    field = page.get_by_label(f"Name of object {object}")
+    field.dblclick()
+    field.fill(name)
+    field.press("Enter")
+
+
 def saved(page: Page) -> None:
     page.wait_for_selector("#saved[data-state=ok]")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fakes import inside
-from studio_hands import click, colour_at, is_open, objects, open_gallery, place, saved, tracked
+from studio_hands import click, colour_at, is_open, objects, open_gallery, place, rename, saved, tracked
 
 FRAMES = 16
 ONE, TWO = inside(0, 1), inside(0, 2)
@@ -41,9 +41,7 @@ def test_click_choose_track_correct_undo_export_and_come_back(server, person, tm
         page.keyboard.press("n")
         click(page, *TWO)
         objects(page, 2)
-        name = page.get_by_label("Name of object 2")
-        name.fill("Green")
-        name.press("Enter")
+        rename(page, 2, "Green")
         saved(page)
 
         # Tracking covers the video; the lanes know it.

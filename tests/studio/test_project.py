@@ -14,7 +14,7 @@ from masklet.annotate import masklets, schema, tasks, verify
 from masklet.annotate.progress import standing
 from masklet.annotate.project import Project
 from project_kit import FRAMES, HEIGHT, ORDER, WIDTH
-from studio_hands import click, is_open, saved, tracked
+from studio_hands import click, is_open, rename, saved, tracked
 from studio_hands import colour_at as stage_colour
 from studio_kit import until
 
@@ -436,9 +436,7 @@ def test_a_new_object_is_named_drawn_and_one_is_given_back(server, person, birds
         page.get_by_text("There is no mask yet").wait_for()
         click(page, *inside(0, 2, WIDTH))
         saved(page)
-        name = page.get_by_label("Name of object 2")
-        name.fill("mug")
-        name.press("Enter")
+        rename(page, 2, "mug")
         page.locator(".strip b", has_text="mug of stills").wait_for()
         page.keyboard.press("t")
         tracked(page, FRAMES)

@@ -50,6 +50,75 @@ def test_a_click_leaves_the_keys_to_the_page(server, person) -> None:
         assert page.evaluate("document.activeElement.id") == "stage"
 
 
+NAMED = "(name) => document.querySelector('[data-object=\"1\"] .name').value === name"
+
+
+def test_a_name_lets_keys_through_until_it_is_edited(server, person) -> None:
+    with person() as page:
+        open_gallery(page, server.url, "squares.mp4")
+        click(page, *ONE)
+        objects(page, 1)
+        saved(page)
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        name = page.get_by_label("Name of object 1")
+        before = name.input_value()
+        name.click()
+        page.wait_for_selector('.object[aria-current="true"]')
+        page.keyboard.press("l")
+        page.wait_for_selector(".object.locked")
+        name.dblclick()
+        page.get_by_text("is locked").wait_for()
+        page.keyboard.press("l")
+        page.wait_for_selector(".object:not(.locked)")
+        page.keyboard.press("x")
+        page.wait_for_selector('[data-command=take][aria-pressed="true"]')
+        assert name.input_value() == before
+
+        page.keyboard.press("F2")
+        page.wait_for_function("document.activeElement.matches('.name:read-write')")
+        page.keyboard.type("cl")
+        page.keyboard.press("Escape")  # takes it back, and no more than that
+        page.wait_for_function(NAMED, arg=before)
+        page.wait_for_selector('.object[aria-current="true"]')
+        page.keyboard.press("F2")
+        page.wait_for_function("document.activeElement.matches('.name:read-write')")
+        page.keyboard.type("bee")
+        page.keyboard.press("Enter")
+        saved(page)
+        page.wait_for_function("document.activeElement === document.body")
+        name.focus()
+        page.keyboard.press("Enter")
+        page.keyboard.type("wasp")
+        page.locator("#stage").click(position={"x": 5, "y": 300})
+        page.wait_for_function("document.activeElement === document.body")
+        saved(page)
+        page.reload(wait_until="commit")
+        is_open(page)
+        objects(page, 1)
+        page.wait_for_function(NAMED, arg="wasp")
+
+
+def test_a_name_is_edited_by_touch(server, person) -> None:
+    with person(viewport={"width": 1024, "height": 768}, has_touch=True) as page:
+        open_gallery(page, server.url, "still.png")
+        page.touchscreen.tap(*place(page, *ONE))
+        objects(page, 1)
+        saved(page)
+        box = page.get_by_label("Name of object 1").bounding_box()
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.touchscreen.tap(*middle)
+        assert page.locator(".name:read-only").count() == 1
+        page.wait_for_timeout(500)  # longer than between the taps of a double tap
+        page.touchscreen.tap(*middle)
+        page.touchscreen.tap(*middle)
+        page.wait_for_function("document.activeElement.matches('.name:read-write')")
+        page.keyboard.type("bee")
+        page.keyboard.press("Enter")
+        saved(page)
+        assert page.get_by_label("Name of object 1").input_value() == "bee"
+
+
 def test_space_held_moves_the_picture_and_pressed_alone_plays(server, person) -> None:
     with person() as page:
         open_gallery(page, server.url, "squares.mp4")

@@ -2,7 +2,7 @@
 
 import { inside, toPicture, toScreen } from "../core/view.js";
 
-const TYPING = "input:not([type=range], [type=checkbox], [type=color], [type=radio]), textarea, select, [contenteditable]";
+const TYPING = "input:not([type=range], [type=checkbox], [type=color], [type=radio], [readonly]), textarea, select, [contenteditable]";
 
 const tableOf = (commands) => new Map([...commands.values()].flatMap((command) => command.keys.map((key) => [key, command])));
 
@@ -18,7 +18,7 @@ export function mountKeys(app) {
       return;
     }
     if (phase === "open" && target.id === "stage" && onStage(app, event)) return event.preventDefault();
-    const inControl = target.closest?.("button, [role=slider], input");
+    const inControl = target.closest?.("button, [role=slider], input:not([readonly])");
     if (inControl && [" ", "Enter"].includes(event.key) && !event.ctrlKey && !event.metaKey) return;
     if (target.closest?.("input[type=range], [role=radiogroup], [role=tablist]") && event.key.startsWith("Arrow")) return;
     const table = tables[phase] ?? tables.open;

@@ -2,6 +2,7 @@
 
 import { count } from "../core/words.js";
 import { h, icon, setIcon } from "./dom.js";
+import { objectName } from "./object_name.js";
 import { paintThumbnail } from "./thumbnails.js";
 
 export function objectList(app) {
@@ -48,7 +49,7 @@ export function objectList(app) {
 
   act.focusName = () => {
     store.set({ tab: "objects" });
-    setTimeout(() => rows.get(store.state.selected)?.querySelector(".name")?.select());
+    setTimeout(() => rows.get(store.state.selected)?.rename());
   };
   return [list, fresh, empty];
 }
@@ -58,9 +59,7 @@ function makeRow(app, id) {
   const object = () => app.store.state.session.objects.find((one) => one.id === id);
   const canvas = h("canvas", { width: 88, height: 88, "aria-hidden": "true" });
   const thumb = h("button", { type: "button", class: "thumb", onclick: () => act.select(id) }, canvas);
-  const name = h("input", { class: "name", maxlength: 80, spellcheck: "false", onfocus: () => act.select(id) });
-  name.addEventListener("change", () => name.value.trim() && act.changeObject(id, { name: name.value.trim() }));
-  name.addEventListener("keydown", (event) => event.key === "Enter" && name.blur());
+  const name = objectName(app, id);
   const colour = h("input", { type: "color", onchange: () => act.changeObject(id, { colour: colour.value }) });
   const about = h("span", {});
   const button = (sign, run) => h("button", { type: "button", class: "button small only quiet", onclick: (event) => (event.stopPropagation(), run()) }, icon(sign));
@@ -79,13 +78,13 @@ function makeRow(app, id) {
     if (element.matches("button.only")) element.dataset.tip = text.split(":")[0];
   };
   row.canvas = canvas;
+  row.rename = name.edit;
   row.show = (now, selected, session, doubts) => {
     row.style.setProperty("--own", now.colour);
     row.setAttribute("aria-current", selected);
     row.classList.toggle("hidden", now.hidden);
     row.classList.toggle("locked", now.locked);
-    if (document.activeElement !== name) name.value = now.name;
-    name.readOnly = now.locked;
+    name.show(now.name);
     colour.value = now.colour;
     bin.disabled = now.locked;
     bin.hidden = Boolean(session.sitting);
@@ -93,7 +92,6 @@ function makeRow(app, id) {
     setIcon(lock, now.locked ? "lock" : "unlock");
     eye.classList.toggle("kept", now.hidden);
     lock.classList.toggle("kept", now.locked);
-    label(name, `Name of object ${id}`);
     label(thumb, `Select ${now.name}`);
     label(colour, `Colour of ${now.name}`);
     label(eye, `${now.hidden ? "Show" : "Hide"}: ${now.name}`);
