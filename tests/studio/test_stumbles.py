@@ -119,6 +119,23 @@ def test_a_name_is_edited_by_touch(server, person) -> None:
         assert page.get_by_label("Name of object 1").input_value() == "bee"
 
 
+def test_the_frame_box_goes_where_it_can_and_lets_go_of_the_keys(server, person) -> None:
+    shown = """(wanted) => document.querySelector(".clock input").value === wanted
+      && document.querySelector("#deck .scrub").getAttribute("aria-valuenow") === wanted"""
+    with person() as page:
+        open_gallery(page, server.url, "squares.mp4")
+        box = page.get_by_label("Frame", exact=True)
+        typing = (("9999", "15"), ("", "15"), ("-5", "0"), ("12.7", "13"), ("e", "13"), ("3", "3"))
+        for typed, wanted in typing:
+            box.fill("")
+            box.press_sequentially(typed)
+            box.press("Enter")
+            page.wait_for_function(shown, arg=wanted)
+            assert page.evaluate("document.activeElement === document.body")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(shown, arg="4")
+
+
 def test_space_held_moves_the_picture_and_pressed_alone_plays(server, person) -> None:
     with person() as page:
         open_gallery(page, server.url, "squares.mp4")

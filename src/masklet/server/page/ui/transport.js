@@ -7,7 +7,7 @@ import { h, icon, setIcon } from "./dom.js";
 export function transport(app) {
   const { store, act } = app;
   const play = commandButton(app, "play", { cls: "quiet" });
-  const frame = h("input", { class: "field", type: "number", min: 0, "aria-label": "Frame", onchange: () => act.go(Number(frame.value)) });
+  const frame = frameBox(app);
   const time = h("b", {});
   const total = h("span", {});
   const all = h("span", {});
@@ -28,7 +28,7 @@ export function transport(app) {
   });
   store.watch(["frame", "video", "times"], (state) => {
     if (!state.video) return;
-    if (document.activeElement !== frame) frame.value = state.frame;
+    frame.show();
     frame.max = state.video.frames - 1;
     time.textContent = clock(act.timeOf(state.frame));
     total.textContent = ` / ${clock(state.video.duration ?? act.timeOf(state.video.frames - 1))}`;
@@ -41,6 +41,18 @@ export function transport(app) {
     mute.dataset.tip = habits.mute ? "Sound on" : "Sound off";
   });
   return row;
+}
+
+/** The number of the frame that is shown; typed in, it is where to go. */
+function frameBox({ store, act }) {
+  const box = h("input", {
+    class: "field", type: "number", min: 0, "aria-label": "Frame",
+    onchange: () => box.value && act.go(box.valueAsNumber), // what is no number has no value
+    onkeydown: (event) => event.key === "Enter" && box.blur(),
+    onblur: () => (box.value = store.state.frame),
+  });
+  box.show = () => document.activeElement !== box && (box.value = store.state.frame);
+  return box;
 }
 
 function doubts(app) {
