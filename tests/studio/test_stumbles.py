@@ -157,6 +157,26 @@ def test_space_held_moves_the_picture_and_pressed_alone_plays(server, person) ->
         page.wait_for_function(PLAYED)
 
 
+def test_an_object_that_comes_back_stands_where_it_stood(server, person) -> None:
+    listed = "Array.from(document.querySelectorAll('.object'), (row) => row.dataset.object).join()"
+    with person() as page:
+        open_gallery(page, server.url, "squares.mp4")
+        for number, at in enumerate((ONE, inside(0, 2), (200, 150)), 1):
+            page.keyboard.press("n")
+            click(page, *at)
+            objects(page, number)
+            saved(page)
+            page.keyboard.press("Escape")
+        page.keyboard.press("ArrowUp")
+        page.wait_for_selector('[data-object="2"][aria-current="true"]')
+        page.keyboard.press("Delete")
+        page.wait_for_function(f"{listed} === '1,3'")
+        page.evaluate("document.querySelector('[data-object=\"3\"] .thumb').focus()")
+        page.keyboard.press("Control+z")
+        page.wait_for_function(f"{listed} === '1,2,3'")
+        assert page.evaluate("document.activeElement.closest('.object').dataset.object") == "3"
+
+
 def test_a_narrow_screen_shows_objects_and_a_lost_connection(server, person) -> None:
     with person(viewport={"width": 700, "height": 900}) as page:
         open_gallery(page, server.url, "squares.mp4")

@@ -25,10 +25,12 @@ export function objectList(app) {
         rows.delete(id);
       }
     }
+    let place = list.firstChild; // a row that stands where it should is not moved: it would lose the focus
     for (const object of objects) {
       if (!rows.has(object.id)) rows.set(object.id, makeRow(app, object.id));
       const row = rows.get(object.id);
-      if (row.parentNode !== list) list.append(row);
+      if (row === place) place = place.nextSibling;
+      else list.insertBefore(row, place);
       row.show(object, selected === object.id, session, doubts.get(object.id)?.length ?? 0);
     }
     empty.hidden = objects.length > 0;
