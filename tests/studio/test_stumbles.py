@@ -177,6 +177,36 @@ def test_an_object_that_comes_back_stands_where_it_stood(server, person) -> None
         assert page.evaluate("document.activeElement.closest('.object').dataset.object") == "3"
 
 
+PATIENT = """const real = setTimeout;
+setTimeout = (run, after, ...rest) => real(run, after >= 5000 ? 1e9 : after, ...rest);"""
+
+
+def test_the_undo_of_a_deletion_is_offered_while_it_is_what_came_last(server, person) -> None:
+    with person() as page:
+        page.add_init_script(PATIENT)  # no toast goes by its time
+        open_gallery(page, server.url, "squares.mp4")
+        for number in (1, 2):
+            page.keyboard.press("n")
+            click(page, *inside(0, number))
+            objects(page, number)
+            saved(page)
+            page.keyboard.press("Escape")
+        toast = page.locator(".toast", has_text="is deleted.")
+        page.keyboard.press("Delete")
+        toast.get_by_role("button", name="Undo").click()
+        objects(page, 2)
+        page.keyboard.press("ArrowUp")
+        for then in ("Control+z", "h"):
+            page.keyboard.press("Delete")
+            toast.wait_for()
+            objects(page, 1)
+            page.keyboard.press("ArrowUp")
+            page.keyboard.press(then)
+            toast.wait_for(state="detached")
+            objects(page, 2 if then == "Control+z" else 1)
+            page.keyboard.press("ArrowDown")
+
+
 def test_a_narrow_screen_shows_objects_and_a_lost_connection(server, person) -> None:
     with person(viewport={"width": 700, "height": 900}) as page:
         open_gallery(page, server.url, "squares.mp4")

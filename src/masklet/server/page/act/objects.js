@@ -60,7 +60,9 @@ export function objects(app) {
       });
       if (!answer) return;
       app.sync.adopt(answer);
-      app.act.say(`${name} is deleted.`, "", { label: "Undo", run: () => app.act.undo() });
+      // Undo takes back what came last: it is offered while that is the deletion, and no other step is on its way.
+      const holds = ({ session, waiting }) => session?.id === id && session.revision === answer.revision && !waiting;
+      app.act.say(`${name} is deleted.`, "", { label: "Undo", run: () => app.act.undo(), holds });
     },
     undo() {
       if (store.state.session?.undo || app.act.hasDraft()) return step("undo");
