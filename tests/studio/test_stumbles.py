@@ -207,6 +207,18 @@ def test_the_undo_of_a_deletion_is_offered_while_it_is_what_came_last(server, pe
             page.keyboard.press("ArrowDown")
 
 
+def test_what_was_said_of_a_screen_goes_with_it(server, person) -> None:
+    with person() as page:
+        page.add_init_script(PATIENT)
+        open_gallery(page, server.url, "squares.mp4")
+        page.keyboard.press("t")
+        toast = page.locator(".toast", has_text="Select something first")
+        toast.wait_for()
+        page.get_by_role("button", name="masklet: back to the start").click()
+        page.wait_for_selector("body[data-phase=home]")
+        toast.wait_for(state="detached")
+
+
 def test_a_narrow_screen_shows_objects_and_a_lost_connection(server, person) -> None:
     with person(viewport={"width": 700, "height": 900}) as page:
         open_gallery(page, server.url, "squares.mp4")

@@ -8,9 +8,15 @@ export function saying(app) {
   const announcer = document.getElementById("announcer");
   let last = null;
 
-  /** `action`: what may be done about it, { label, run, holds }; with holds(state) it is said only as long as that is true. */
+  const screen = ({ phase, session }) => `${phase} ${session?.id}`;
+
+  /**
+   * Said until the screen is left. `action`: what may be done about it, { label, run, holds }; with holds(state)
+   * it is said only as long as that is true.
+   */
   function say(text, tone = "", action = null) {
-    const holds = action?.holds ?? (() => true);
+    const here = screen(store.state);
+    const holds = (state) => screen(state) === here && (action?.holds?.(state) ?? true);
     if (!holds(store.state)) return;
     if (last?.dataset.text === text && last.isConnected) last.remove();
     const toast = h(
@@ -27,7 +33,7 @@ export function saying(app) {
     setTimeout(() => toast.remove(), tone === "bad" ? 12000 : 5000);
   }
 
-  store.watch(["session", "waiting"], (state) => [...toasts.children].forEach((toast) => toast.holds(state) || toast.remove()));
+  store.watch(["phase", "session", "waiting"], (state) => [...toasts.children].forEach((toast) => toast.holds(state) || toast.remove()));
 
   return {
     say,
