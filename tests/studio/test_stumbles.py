@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fakes import inside
 from studio_hands import click, is_open, objects, open_gallery, place, saved
 from studio_kit import until
@@ -217,6 +219,24 @@ def test_what_was_said_of_a_screen_goes_with_it(server, person) -> None:
         page.get_by_role("button", name="masklet: back to the start").click()
         page.wait_for_selector("body[data-phase=home]")
         toast.wait_for(state="detached")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_is_said_covers_neither_hint_nor_candidates(server, person, width: int) -> None:
+    apart = """([one, other]) => {
+      const [a, b] = [one, other].map((name) => document.querySelector(name).getBoundingClientRect());
+      return a.height > 0 && b.height > 0 && (a.bottom <= b.top || b.bottom <= a.top || a.right <= b.left);
+    }"""
+    with person(viewport={"width": width, "height": 844}) as page:
+        page.add_init_script(PATIENT)
+        open_gallery(page, server.url, "squares.mp4")
+        page.keyboard.press("t")
+        page.wait_for_selector(".toast")
+        for other in ("#hint", "#stage-top", "#panel"):
+            assert page.evaluate(apart, [".toast", other]), other
+        click(page, 200, 150)
+        page.wait_for_selector("#candidates:not([hidden])")
+        assert page.evaluate(apart, [".toast", "#candidates"])
 
 
 def test_a_narrow_screen_shows_objects_and_a_lost_connection(server, person) -> None:

@@ -17,6 +17,9 @@ export function mountOverlay(app) {
     brush,
     h("div", { class: "float", role: "group", "aria-label": "Zoom" }, commandButton(app, "zoom-out", { cls: "quiet" }), level, commandButton(app, "zoom-in", { cls: "quiet" }), commandButton(app, "fit", { cls: "quiet" })),
   );
+  // Toasts come below these, wherever the picture begins: its foot is for hints and candidates.
+  const area = document.getElementById("stage-area");
+  new ResizeObserver(() => document.documentElement.style.setProperty("--stage", `${area.getBoundingClientRect().top}px`)).observe(area);
   store.watch(["result"], ({ result }) => shows.forEach((button, place) => button.setAttribute("aria-checked", result === (place === 1))));
   store.watch(["view"], ({ view }) => {
     if (view) level.textContent = `${Math.round(view.scale * devicePixelRatio * 100)}%`;

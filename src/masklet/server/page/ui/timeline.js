@@ -82,8 +82,6 @@ export function mountTimeline(app) {
   });
   store.watch(["frame", "session", "selected", "doubts", "mark", "theme", "times", "run"], app.redrawLanes);
   new ResizeObserver(app.redrawLanes).observe(lanes);
-  // Toasts come above the timeline, whatever its height.
-  new ResizeObserver(() => document.documentElement.style.setProperty("--deck", `${deck.offsetHeight}px`)).observe(deck);
 
   function show(first, number) {
     const { video } = store.state;
