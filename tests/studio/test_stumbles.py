@@ -259,6 +259,24 @@ def test_a_narrow_screen_shows_objects_and_a_lost_connection(server, person) -> 
         page.wait_for_selector("#saved[data-state=ok]", state="attached")
 
 
+@pytest.mark.parametrize("width", [320, 360, 390, 414])
+def test_everything_in_the_bar_is_in_reach_on_a_phone(server, person, width: int) -> None:
+    outside = """() => [...document.querySelectorAll("#bar :is(button, input, .saved)")]
+      .filter((one) => one.checkVisibility())
+      .filter((one) => one.getBoundingClientRect().left < 0 || one.getBoundingClientRect().right > innerWidth)
+      .map((one) => one.ariaLabel ?? one.id)"""
+    with person(viewport={"width": width, "height": 740}, has_touch=True, is_mobile=True) as page:
+        open_gallery(page, server.url, "squares.mp4")
+        assert page.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
+        assert page.evaluate(outside) == []
+        assert page.get_by_label("Name of this work").bounding_box()["width"] > 40
+        server.stop()
+        page.wait_for_selector("#saved[data-state=lost]")
+        assert page.evaluate(outside) == []
+        page.get_by_role("button", name="Export").tap()
+        page.get_by_role("dialog", name="Export").wait_for()
+
+
 def test_an_export_says_what_it_is_while_it_waits(server, person) -> None:
     waiting = {"id": "e", "format": "coco", "state": "queued", "done": 0, "total": 0, "name": None}
     with person() as page:

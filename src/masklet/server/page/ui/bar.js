@@ -1,7 +1,7 @@
 // The bar on top: name of the work, whether it is saved, undo, redo, theme, help, export.
 
 import { commandButton } from "./buttons.js";
-import { icon } from "./dom.js";
+import { h, icon } from "./dom.js";
 
 export function mountBar(app) {
   const { store, act } = app;
@@ -12,7 +12,7 @@ export function mountBar(app) {
   document.getElementById("home-button").addEventListener("click", () => ["open", "project", "review"].includes(store.state.phase) && act.home());
 
   const exporting = document.getElementById("export-button");
-  exporting.append(icon("export"), "Export");
+  exporting.append(icon("export"), h("span", {}, "Export"));
   exporting.addEventListener("click", act.openExport);
 
   const name = document.getElementById("work-name");
