@@ -140,6 +140,25 @@ def test_a_masklet_plays_at_twice_the_speed_and_is_looked_at(server, person) -> 
         assert sheet.get_by_text("Brush").count() == 0
 
 
+@pytest.mark.parametrize("width", [320, 390])
+def test_verdicts_and_reasons_have_room_on_a_phone(server, person, width: int) -> None:
+    cramped = """() => {
+      const wide = [...document.querySelectorAll(".verdict, .verdict span, .reason")];
+      const all = [...document.querySelector(".review-panel").children];
+      const parts = all.filter((one) => one.checkVisibility());
+      const box = (one) => one.getBoundingClientRect();
+      const covered = parts.slice(1).filter((one, place) => box(one).top < box(parts[place]).bottom);
+      const over = wide.filter((one) => one.scrollWidth > one.clientWidth + 1);
+      return [...over, ...covered].map((one) => one.className);
+    }"""
+    with person(viewport={"width": width, "height": 844}, has_touch=True, is_mobile=True) as page:
+        review(page, server.url)
+        assert page.evaluate(cramped) == []
+        page.get_by_role("button", name="Unsatisfactory").tap()
+        page.get_by_role("group", name="What is wrong?").wait_for()
+        assert page.evaluate(cramped) == []
+
+
 def test_a_key_that_is_held_down_judges_one_masklet(server, person, birds: Path) -> None:
     with person() as page:
         review(page, server.url)
