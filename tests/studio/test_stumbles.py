@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes import inside
-from studio_hands import click, is_open, objects, open_gallery, place, saved
+from fakes import FakeEngine, inside
+from studio_hands import click, is_open, objects, open_gallery, place, saved, tracked
 from studio_kit import until
 
 ONE = inside(0, 1)
@@ -37,6 +38,34 @@ def test_a_thumbnail_shows_the_object_as_it_is_now(server, person) -> None:
         page.reload(wait_until="commit")
         is_open(page)
         page.wait_for_function(f"(before) => {THUMBNAIL}?.toDataURL() === before", arg=before)
+
+
+def test_a_thumbnail_comes_while_tracking_goes_on(server, person, monkeypatch: pytest.MonkeyPatch) -> None:
+    going = """async () => {
+      const { run } = await (await fetch(`/api/sessions/${location.hash.slice(3)}`)).json();
+      return run?.state === "running";
+    }"""
+    enough = threading.Event()
+    remember = FakeEngine.remember
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        enough.wait(1)  # the server answers between two frames
+        return remember(*arguments, **named)
+
+    with person() as page:
+        open_gallery(page, server.url, "squares.mp4")
+        click(page, *ONE)
+        objects(page, 1)
+        saved(page)
+        monkeypatch.setattr(FakeEngine, "remember", slowly)
+        page.keyboard.press("t")
+        page.wait_for_function(going)
+        page.reload(wait_until="commit")
+        is_open(page)
+        page.wait_for_function(f"{THUMBNAIL}?.dataset.mark")
+        assert page.evaluate(going)
+        enough.set()
+        tracked(page, 16)
 
 
 def test_a_click_leaves_the_keys_to_the_page(server, person) -> None:

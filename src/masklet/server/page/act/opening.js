@@ -44,7 +44,7 @@ export function opening(app) {
     app.book.on((frame) => {
       app.sync.findDoubts();
       app.redrawLanes?.();
-      if (store.state.run?.state !== "running") app.redrawThumbnails?.();
+      app.redrawThumbnails?.();
       // Masks of a frame that is not on the stage change nothing there; each drawing costs a slow machine dearly.
       if (frame === null || frame === store.state.frame || frame === store.state.showing) app.redraw();
     });
