@@ -79,8 +79,50 @@ def test_without_a_gpu_or_pytorch_the_quick_model_answers(cli, served, monkeypat
     assert "--model masklet-tiny" in done.out.splitlines()[1]
 
 
+def test_a_project_s_own_model_is_opened(cli, served, tmp_path: Path) -> None:
+    birds = project(tmp_path / "birds", "masklet-tiny")
+    done = cli("serve", "--project", birds, "--device", "cpu")
+    assert done.code == 0, done.err
+    ((settings, loads, _),) = served
+    assert (settings.model, {load.args[1] for load in loads}) == ("masklet-tiny", {"masklet-tiny"})
+    assert done.out.splitlines()[1] == "model: masklet-tiny, which birds uses"
+
+
+def test_so_is_a_checkpoint_that_a_project_adopted(cli, served, tmp_path: Path) -> None:
+    birds = project(tmp_path / "birds", "models/round-1.safetensors")
+    adopted = birds / "models" / "round-1.safetensors"
+    adopted.write_bytes(b"weights")
+    assert cli("serve", "--project", birds).code == 0
+    assert served[0][0].model == str(adopted)
+    done = cli("serve", "--project", birds, "--model", adopted)
+    assert done.out.splitlines()[1:] == [f"model: {adopted}"]
+
+
+def test_projects_that_differ_need_a_model_named(cli, served, tmp_path: Path) -> None:
+    birds, cars = project(tmp_path / "birds", "masklet-tiny"), project(tmp_path / "cars", "masklet-nano")
+    done = cli("serve", "--project", birds, "--project", cars)
+    assert (done.code, served) == (2, [])
+    assert "(birds masklet-tiny, cars masklet-nano); choose the one to open with --model" in done.complaint
+    done = cli("serve", "--project", birds, "--project", cars, "--model", "masklet-nano")
+    assert served[0][0].model == "masklet-nano"
+    assert done.out.splitlines()[1:] == [
+        "model: masklet-nano",
+        "project birds uses masklet-tiny; its masklets are drawn here with masklet-nano",
+    ]
+
+
+def project(folder: Path, model: str) -> Path:
+    pytest.importorskip("alembic", reason="the extra `annotate` is not installed")
+    from masklet.annotate.project import Project
+
+    Project.create(folder, model=model).close()
+    return folder
+
+
 def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
     (tmp_path / "gallery").mkdir()
+    project(tmp_path / "birds", "small")
+    project(tmp_path / "cars", "small")
     done = cli(
         "serve", "--host", "0.0.0.0", "--port", "9000", "--model", "small", "--device", "cpu,meta",
         "--workers", "3", "--gallery", tmp_path / "gallery", "--store", tmp_path / "store",

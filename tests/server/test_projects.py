@@ -65,7 +65,7 @@ def test_a_folder_that_is_no_project_is_told_before_anything_starts(tmp_path: Pa
 def test_a_project_s_standing(team: Any, birds: Path) -> None:
     answer = team.get(team.at, params={"ahead": 60})
     told = ok(answer)
-    assert (told["name"], told["model"]) == ("birds", "fake")
+    assert (told["name"], told["model"], told["drawn_with"]) == ("birds", "fake", "fake")
     assert {v["name"]: v["statuses"] for v in told["videos"]} == {
         "walk": {"submitted": 2},
         "stills": {"submitted": 1},
@@ -81,6 +81,18 @@ def test_a_project_s_standing(team: Any, birds: Path) -> None:
     picture = team.get(f"{team.at}/videos/2/thumbnail")
     assert Image.open(io.BytesIO(picture.content)).size == (240, 180)
     problem(team.get(f"{team.at}/videos/9/thumbnail"), 404, "missing")
+
+
+def test_the_model_that_draws_here_is_told_beside_the_project_s_own(serving: Any, birds: Path) -> None:
+    trained = birds / "models" / "round-1.safetensors"
+    trained.write_bytes(b"weights")
+    with Project.open(birds) as project:
+        project.change_setting("model", "models/round-1.safetensors")
+    with serving(projects=(birds,), model="masklet-nano") as client:
+        (listed,) = ok(client.get("/api/projects"))["projects"]
+        answer = client.get(f"/api/projects/{listed['key']}")
+    assert (ok(answer)["model"], ok(answer)["drawn_with"]) == ("round-1.safetensors", "masklet-nano")
+    assert str(birds) not in answer.text
 
 
 def test_a_project_whose_database_is_away_is_listed_with_the_reason(team: Any, birds: Path) -> None:

@@ -68,6 +68,17 @@ def colour_at(page: Any, x: float, y: float) -> list[int]:
     )
 
 
+def test_the_page_names_the_model_that_draws_here(server, person, birds: Path) -> None:
+    with person() as page:
+        open_project(page, server.url)
+        assert page.locator("#made-with").inner_text() == "Masklets are made with fake"
+        with Project.open(birds) as project:
+            project.change_setting("model", "masklet-tiny")
+        open_project(page, server.url)
+        told = page.locator("#made-with").inner_text()
+        assert told == "Masklets are drawn here with fake; the project's own model is masklet-tiny"
+
+
 def test_a_project_is_seen_and_reviewed_to_the_end_by_keyboard(server, person, birds: Path) -> None:
     with person() as page:
         open_project(page, server.url)

@@ -12,13 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from masklet.cli.options import Engine, InputSize, open_model
+from masklet.cli.served_model import served_model
 from masklet.errors import ConfigError
-from masklet.loading import for_clicks
 from masklet.model.registry import DEFAULT, QUICK
 
 STORE_VARIABLE, TOKEN_VARIABLE, SAGEMAKER_VARIABLE = "MASKLET_STORE", "MASKLET_TOKEN", "MASKLET_SAGEMAKER"
 GIB = 2**30
-WHY_QUICK = f", since there is no GPU to compute on; --model {DEFAULT} is finer, and several times slower"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +36,7 @@ def serve(
             "--model",
             "-m",
             help="A name from `masklet models`, or the path of a checkpoint file. "
-            f"[default: {DEFAULT} on a GPU, else {QUICK}]",
+            f"[default: the projects' own; without a project {DEFAULT} on a GPU, else {QUICK}]",
         ),
     ] = None,
     device: Annotated[
@@ -117,14 +116,14 @@ def serve(
         host, port, no_browser, log_json = "0.0.0.0", 8080, True, True
         model = str(found) if (found := model_in()) else model
     devices = [name.strip() or None for name in (device or "").split(",")]
-    named = model or for_clicks(devices, engine)
+    chosen = served_model(model, project or (), devices, engine)
     token = token or os.environ.get(TOKEN_VARIABLE) or None
     token = secrets.token_urlsafe(24) if token == "new" else token
     settings = Settings(
         store=(store or Path(os.environ.get(STORE_VARIABLE) or "~/.masklet")).expanduser().absolute(),
         gallery=gallery,
         projects=tuple(project or ()),
-        model=named,
+        model=chosen.name,
         host=host,
         port=port,
         token=token,
@@ -132,11 +131,12 @@ def serve(
         sagemaker=sagemaker,
         limits=Limits(upload_bytes=int(most_upload * GIB), store_bytes=int(most_store * GIB), live=most_live),
     )
-    loads = _loads(ctx.obj, named, devices, engine, input_size, workers)
+    loads = _loads(ctx.obj, chosen.name, devices, engine, input_size, workers)
 
     def say(address: str) -> None:
         typer.echo(f"masklet studio: {address}{f'?token={token}' if token else ''}")
-        typer.echo(f"model: {named}{WHY_QUICK if named != model and named == QUICK else ''}")
+        for line in chosen.lines:
+            typer.echo(line)
 
     serve_until_stopped(settings, loads, browser=not no_browser, log_json=log_json, say=say)
 

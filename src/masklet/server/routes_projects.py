@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -51,8 +52,13 @@ def list_projects(studio: TheStudio) -> dict[str, Any]:
 
 
 @router.get("/{key}")
-def get_project(opened: TheProject, ahead: Annotated[int, Query(ge=-900, le=900)] = 0) -> dict[str, Any]:
-    """Where a project stands: videos, people, quality, work by day. `ahead`: minutes ahead of UTC."""
+def get_project(
+    opened: TheProject, studio: TheStudio, ahead: Annotated[int, Query(ge=-900, le=900)] = 0
+) -> dict[str, Any]:
+    """Where a project stands: videos, people, quality, work by day. `ahead`: minutes ahead of UTC.
+
+    `model`: the project's own; `drawn_with`: the one that draws here, null until it is open.
+    """
     project = opened.project
     standing = progress.standing(project)
     told = standing.to_json()
@@ -60,6 +66,8 @@ def get_project(opened: TheProject, ahead: Annotated[int, Query(ge=-900, le=900)
         **told,
         "key": opened.key,
         "name": opened.name,
+        "model": _model(standing.model),
+        "drawn_with": None if studio.model_name is None else _model(studio.model_name),
         "videos": [_video(one, standing.videos[one.name]) for one in project.videos()],
         "people": [
             {"name": name, "duties": _duties(row["role"]), **row} for name, row in told["people"].items()
@@ -218,6 +226,11 @@ def _video(video: Video, statuses: Any) -> dict[str, Any]:
     told = asdict(video)
     del told["path"]
     return {**told, "statuses": dict(statuses)}
+
+
+def _model(name_or_path: str) -> str:
+    """A model's name; of a checkpoint, its file's: where it lies is this machine's affair."""
+    return Path(name_or_path).name
 
 
 def _duties(role: str) -> list[str]:

@@ -57,7 +57,8 @@ def hand_in(studio: Studio, opened: OpenProject, sitting: SittingRecord, seconds
     task = tasks.in_hand(project, masklet, sitting.person, "annotate")
     live = studio.live(sitting.session)
     done = live.ask(lambda workspace: _round(studio, live, workspace)).result()
-    model = studio.settings.model or studio.model().engine.name
+    model = studio.model_name
+    assert model is not None  # it has just answered
     entry = rounds.hand_in(
         project,
         task,

@@ -77,6 +77,13 @@ class Studio:
             "busy", f"the model could not be opened: {failure}" if failure else "the model is being opened"
         )
 
+    @property
+    def model_name(self) -> str | None:
+        """What the models were opened by, else their own name; None until one is open."""
+        if self.settings.model is not None:
+            return self.settings.model
+        return next((w.model.engine.name for w in self.scheduler.workers if w.model is not None), None)
+
     # ── sessions ─────────────────────────────────────────────────────────────────────────────────
 
     def new_session(self, video_id: str, name: str | None = None) -> str:

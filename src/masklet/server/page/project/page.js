@@ -93,9 +93,15 @@ function head({ act }, { project, person }) {
   return h(
     "div",
     { class: "project-head" },
-    h("div", { class: "grow" }, h("h1", {}, project.name), h("p", { class: "lead" }, "Masklets are made with ", h("code", {}, project.model.split(/[\\/]/).pop()))),
+    h("div", { class: "grow" }, h("h1", {}, project.name), h("p", { id: "made-with", class: "lead" }, madeWith(project))),
     h("div", { class: "start" }, h("div", { class: "start-row" }, who, draw, second, go), h("p", { id: "review-why", class: "why" }, why)),
   );
+}
+
+function madeWith({ model, drawn_with: here }) {
+  const code = (name) => h("code", {}, name);
+  if (!here || here === model) return ["Masklets are made with ", code(model)];
+  return ["Masklets are drawn here with ", code(here), "; the project's own model is ", code(model)];
 }
 
 function quality({ agreement, statuses, held, people }) {
