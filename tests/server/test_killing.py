@@ -14,6 +14,9 @@ import httpx
 import pytest
 
 from fakes import inside
+from masklet.errors import ConfigError
+from masklet.server.running import serve
+from masklet.server.settings import Settings
 from studio_kit import FRAMES, bulk, click, new_session, ok, run_of, track, until
 
 SERVER = """
@@ -69,3 +72,17 @@ def test_killed_while_it_tracks_it_has_every_prompt_when_it_is_started_again(cli
         assert after["run"] is None
         assert track(client, session)["state"] == "done"
         assert set(bulk(client, session)) == set(range(FRAMES))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nobody is kept out of a store on Windows")
+def test_a_second_server_on_a_store_is_refused_and_leaves_the_first_one_s_files(tmp_path: Path) -> None:
+    with server(tmp_path, seconds=0) as (process, _):
+        left = tmp_path / "exports" / "made"
+        left.write_text("to be fetched")
+        with pytest.raises(ConfigError, match=rf"store {tmp_path} is in use by another server.* --store"):
+            serve(Settings(store=tmp_path, port=0), [lambda: None])
+        assert left.exists()
+        process.kill()
+        process.wait()
+    with server(tmp_path, seconds=0):  # the lock went with the process
+        assert not left.exists()

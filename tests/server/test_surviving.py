@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fakes import inside
+from masklet.server.problems import Refusal
 from masklet.server.settings import Limits
 from masklet.server.studio import REST_S
 from studio_kit import FRAMES, bulk, click, hold, new_session, ok, problem, track, until, upload, while_held
@@ -178,6 +179,15 @@ def test_more_sessions_than_allowed_are_refused(serving, clip) -> None:
         new_session(client, clip)
         video = ok(client.get("/api/videos"))["videos"][0]["id"]
         problem(client.post("/api/sessions", json={"video": video}), 503, "full")
+
+
+def test_a_change_that_another_program_made_is_no_full_store(client, clip) -> None:
+    session = new_session(client, clip)
+    click(client, session, 0, inside(0, 1))
+    (number, change), *_ = client.studio.records.changes(session)
+    with pytest.raises(Refusal, match=r"changed from elsewhere \(UNIQUE.*open the session again") as refused:
+        client.studio.records.add_change(session, number, change)
+    assert refused.value.code == "session"
 
 
 def test_a_store_that_fails_is_told_and_the_session_stays_as_it_was(serving, clip, tmp_path: Path) -> None:

@@ -156,6 +156,10 @@ class Records:
                 yield connection
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            if "constraint failed" in reason:  # another program wrote there, or deleted it, in this moment
+                raise Refusal(
+                    "session", f"the store was changed from elsewhere ({reason}); open the session again"
+                ) from error
             raise Refusal("full", f"the store cannot be written: {reason}; free some space") from error
 
     # ── videos ───────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from masklet.errors import ConfigError, MissingExtraError
 from masklet.predict.segmenter import Segmenter
 from masklet.server.settings import Settings
+from masklet.server.store_lock import alone
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +37,22 @@ def serve(
     browser   open the page when the server answers
     log_json  log for machines, every request too, instead of warnings for people
     say       told the address once it listens
-    raises    ConfigError when the port is taken; MissingExtraError without the extra `server`;
+    raises    ConfigError when the port or the store is taken; MissingExtraError without the extra `server`;
               ProjectError for a folder that is no project
     """
+    with alone(settings.store):
+        _serve(settings, loads, browser=browser, log_level=log_level, log_json=log_json, say=say)
+
+
+def _serve(
+    settings: Settings,
+    loads: Sequence[Callable[[], Segmenter]],
+    *,
+    browser: bool,
+    log_level: str,
+    log_json: bool,
+    say: Callable[[str], object],
+) -> None:
     try:
         import uvicorn
 
