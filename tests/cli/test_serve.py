@@ -54,7 +54,7 @@ def test_by_default_it_serves_this_machine_and_opens_the_browser(cli, served) ->
         (["--device", "cuda,cpu", "--workers", "2"], "masklet-nano", "no GPU"),
         (["--engine", "openvino"], "masklet-nano", "no GPU"),
         (["--model", "masklet-nano"], "masklet-nano", "model: masklet-nano"),
-        (["--model", "large", "--device", "cpu"], "large", "model: large"),
+        (["--model", "masklet-tiny", "--device", "cpu"], "masklet-tiny", "model: masklet-tiny"),
     ],
 )
 def test_where_nobody_names_a_model_a_gpu_decides(
@@ -111,6 +111,23 @@ def test_projects_that_differ_need_a_model_named(cli, served, tmp_path: Path) ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("nope", "unknown model 'nope'"),
+        ("weights/nope.safetensors", "no checkpoint at weights/nope.safetensors"),
+        ("sam2.1-hiera-tiny", "`masklet models get sam2.1-hiera-tiny`"),
+    ],
+)
+def test_a_model_that_is_not_there_is_told_before_anything_listens(
+    cli, served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, words: str
+) -> None:
+    monkeypatch.setenv("MASKLET_CACHE", str(tmp_path))
+    done = cli("serve", "--model", model)
+    assert (done.code, served) == (2, [])
+    assert words in done.complaint
+
+
 def project(folder: Path, model: str) -> Path:
     pytest.importorskip("alembic", reason="the extra `annotate` is not installed")
     from masklet.annotate.project import Project
@@ -121,10 +138,10 @@ def project(folder: Path, model: str) -> Path:
 
 def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
     (tmp_path / "gallery").mkdir()
-    project(tmp_path / "birds", "small")
-    project(tmp_path / "cars", "small")
+    project(tmp_path / "birds", "masklet-nano")
+    project(tmp_path / "cars", "masklet-nano")
     done = cli(
-        "serve", "--host", "0.0.0.0", "--port", "9000", "--model", "small", "--device", "cpu,meta",
+        "serve", "--host", "0.0.0.0", "--port", "9000", "--model", "masklet-nano", "--device", "cpu,meta",
         "--workers", "3", "--gallery", tmp_path / "gallery", "--store", tmp_path / "store",
         "--token", "geheim", "--origin", "https://studio.example", "--max-upload", "1",
         "--max-store", "2", "--max-live", "5", "--no-browser", "--log-json", "--engine", "torch",
@@ -141,8 +158,13 @@ def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
     assert options == {"browser": False, "log_json": True}
     for load in loads:
         assert isinstance(load().engine, FakeEngine)
-    assert [load.args[1:] for load in loads] == [("small", d, "torch", 320) for d in ("cpu", "meta", "cpu")]
-    assert done.out.splitlines() == ["masklet studio: http://127.0.0.1:1/?token=geheim", "model: small"]
+    assert [load.args[1:] for load in loads] == [
+        ("masklet-nano", d, "torch", 320) for d in ("cpu", "meta", "cpu")
+    ]
+    assert done.out.splitlines() == [
+        "masklet studio: http://127.0.0.1:1/?token=geheim",
+        "model: masklet-nano",
+    ]
 
 
 def test_sagemaker_listens_where_the_contract_says(cli, served, tmp_path: Path) -> None:

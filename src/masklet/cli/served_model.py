@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from masklet.cli.annotate import opened
-from masklet.errors import ConfigError
+from masklet.engine.openvino_store import is_exported
+from masklet.errors import CheckpointError, ConfigError
 from masklet.loading import for_clicks
-from masklet.model.registry import DEFAULT, QUICK
+from masklet.model.registry import DEFAULT, QUICK, resolve
 
 WHY_QUICK = f", since there is no GPU to compute on; --model {DEFAULT} is finer, and several times slower"
 
@@ -27,8 +28,21 @@ def served_model(
 ) -> ServedModel:
     """The model of `--model`, else the projects', else what fits the machine.
 
-    raises   ConfigError when the projects differ and none is named; ProjectError for a folder that is none
+    raises   ConfigError when the projects differ and none is named, or when there is no such model;
+             ProjectError for a folder that is none
     """
+    found = _chosen(named, projects, devices, engine)
+    try:
+        if not is_exported(found.name):
+            resolve(found.name)
+    except CheckpointError as error:  # told before anything listens
+        raise ConfigError(str(error)) from error
+    return found
+
+
+def _chosen(
+    named: str | None, projects: Sequence[Path], devices: Sequence[str | None], engine: str | None
+) -> ServedModel:
     own = [(_called(folder), _model_of(folder)) for folder in projects]
     if named is not None:
         return ServedModel(named, (f"model: {named}", *_differing(named, own)))
