@@ -143,7 +143,7 @@ def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
     done = cli(
         "serve", "--host", "0.0.0.0", "--port", "9000", "--model", "masklet-nano", "--device", "cpu,meta",
         "--workers", "3", "--gallery", tmp_path / "gallery", "--store", tmp_path / "store",
-        "--token", "geheim", "--origin", "https://studio.example", "--max-upload", "1",
+        "--token", "geheim", "--origin", "https://studio.example", "--max-upload", "1", "--max-photo", "50",
         "--max-store", "2", "--max-live", "5", "--no-browser", "--log-json", "--engine", "torch",
         "--input-size", "320", "--project", tmp_path / "birds", "--project", tmp_path / "cars",
     )  # fmt: skip
@@ -155,6 +155,7 @@ def test_every_option_arrives(cli, served, tmp_path: Path) -> None:
     assert settings.origins == ("https://studio.example",)
     limits = settings.limits
     assert (limits.upload_bytes, limits.store_bytes, limits.live) == (2**30, 2 * 2**30, 5)
+    assert limits.photo_pixels == 50_000_000
     assert options == {"browser": False, "log_json": True}
     for load in loads:
         assert isinstance(load().engine, FakeEngine)

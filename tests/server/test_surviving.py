@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from fakes import inside
 from masklet.server.problems import Refusal
@@ -148,6 +149,40 @@ def test_an_upload_beyond_a_limit_is_refused_and_leaves_nothing(
         problem(client.post("/api/videos?name=a.mp4", content=clip), status, code)
         assert list((tmp_path / "store" / "videos").iterdir()) == []
         assert ok(client.get("/api/videos"))["videos"] == []
+
+
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_picture_that_is_too_large_is_told_in_megapixels(serving, tmp_path: Path, isolate: bool) -> None:
+    def picture(width: int, height: int) -> bytes:
+        file = io.BytesIO()
+        Image.new("L", (width, height)).save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+    with serving(isolate=isolate, limits=Limits(pixels=2_000_000, photo_pixels=4_500_000)) as client:
+        refused = client.post("/api/videos?name=a.png", content=picture(2500, 2000))
+        assert problem(refused, 413, "too_large") == "the picture has 5 megapixels; this server takes up to 4"
+        assert ok(client.post("/api/videos?name=a.png", content=picture(2000, 2000)))["kind"] == "photo"
+        if isolate:  # more than Pillow would open
+            refused = client.post("/api/videos?name=a.png", content=picture(16000, 12000))
+            assert "has 192 megapixels;" in problem(refused, 413, "too_large")
+
+
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_video_that_is_too_large_is_told_in_megapixels(serving, clip, isolate: bool) -> None:
+    with serving(isolate=isolate, limits=Limits(pixels=5)) as client:
+        message = problem(client.post("/api/videos?name=a.mp4", content=clip), 413, "too_large")
+        assert message == "the video has 1 megapixels a frame; this server takes up to 0"
+
+
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_file_that_cannot_be_read_is_told_without_its_place(
+    serving, photo, tmp_path: Path, isolate: bool
+) -> None:
+    with serving(isolate=isolate) as client:
+        refused = client.post("/api/videos?name=a.jpg", content=b"\xff\xd8\xff" + bytes(600))
+        message = problem(refused, 415, "video")
+        assert message.startswith(f"{'the file' if isolate else 'a.jpg'} cannot be read as a picture")
+        assert str(tmp_path) not in message
 
 
 @pytest.mark.parametrize("inner", [False, True], ids=["the file", "the arrays in it"])

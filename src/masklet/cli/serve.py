@@ -79,6 +79,10 @@ def serve(
     most_upload: Annotated[
         float, typer.Option("--max-upload", metavar="GIB", help="Largest file taken, in GiB.")
     ] = 4,
+    most_photo: Annotated[
+        float,
+        typer.Option("--max-photo", metavar="MP", help="Largest photo taken, in megapixels.", min=1, max=178),
+    ] = 64,
     most_store: Annotated[
         float, typer.Option("--max-store", metavar="GIB", help="Most the store may hold, in GiB.")
     ] = 64,
@@ -129,7 +133,12 @@ def serve(
         token=token,
         origins=tuple(origin or ()),
         sagemaker=sagemaker,
-        limits=Limits(upload_bytes=int(most_upload * GIB), store_bytes=int(most_store * GIB), live=most_live),
+        limits=Limits(
+            upload_bytes=int(most_upload * GIB),
+            photo_pixels=int(most_photo * 1e6),
+            store_bytes=int(most_store * GIB),
+            live=most_live,
+        ),
     )
     loads = _loads(ctx.obj, chosen.name, devices, engine, input_size, workers)
 

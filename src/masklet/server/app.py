@@ -104,7 +104,15 @@ def _info(studio: TheStudio) -> dict[str, Any]:
         "workers": len(studio.scheduler.workers),
         "limits": {
             name: getattr(limits, name)
-            for name in ("upload_bytes", "duration_s", "frames", "pixels", "objects", "sessions")
+            for name in (
+                "upload_bytes",
+                "duration_s",
+                "frames",
+                "pixels",
+                "photo_pixels",
+                "objects",
+                "sessions",
+            )
         },
         "gallery": studio.settings.gallery is not None,
         "effects": list(KINDS),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,24 +61,31 @@ def inspect(path: Path, limits: Limits, *, isolate: bool) -> dict[str, Any]:
 
     isolate   look in a process of its own, with bounds on memory and time
     """
-    facts = _in_process(path, limits) if isolate else facts_of(path)
-    _check(facts, limits)
-    return facts
+    return _in_process(path, limits) if isolate else facts_of(path, limits)
 
 
-def facts_of(path: Path) -> dict[str, Any]:
-    """Size, frames, rate and sound of a video or picture file; decodes its first and last frame."""
+def most_pixels(path: Path, limits: Limits) -> int:
+    """How many pixels a file's frames may have; a photo is one alone and may be larger."""
+    return limits.photo_pixels if path.suffix in PHOTO_SUFFIXES else limits.pixels
+
+
+def facts_of(path: Path, limits: Limits) -> dict[str, Any]:
+    """Size, frames, rate and sound of a video or picture file; decodes its first frame.
+
+    raises   VideoError when it can't be read; Refusal when it is larger than the limits allow
+    """
     from masklet.video.source import open_source
 
     source = open_source(path)
     try:
+        _check_size(path, source.width * source.height, limits)  # before that much is decoded
         frames = len(source)
         source[0]
         times = getattr(source, "times", None)
         last = float(times[-1]) if times is not None else 0.0
         rate = source.rate
         photo = path.suffix in PHOTO_SUFFIXES
-        return {
+        facts = {
             "kind": "photo" if photo else "video",
             "width": source.width,
             "height": source.height,
@@ -90,6 +99,8 @@ def facts_of(path: Path) -> dict[str, Any]:
         }
     finally:
         source.close()
+    _check_length(facts, limits)
+    return facts
 
 
 def has_sound(path: Path) -> bool:
@@ -102,18 +113,28 @@ def has_sound(path: Path) -> bool:
         return False
 
 
-def _check(facts: dict[str, Any], limits: Limits) -> None:
+def _check_size(path: Path, pixels: int, limits: Limits) -> None:
+    most = most_pixels(path, limits)
+    if pixels > most:
+        size = f"{math.ceil(pixels / 1e6)} megapixels"
+        found = f"picture has {size}" if path.suffix in PHOTO_SUFFIXES else f"video has {size} a frame"
+        raise Refusal("too_large", f"the {found}; this server takes up to {most // 10**6}")
+
+
+def _check_length(facts: dict[str, Any], limits: Limits) -> None:
     for what, value, most in (
         ("frames", facts["frames"], limits.frames),
-        ("pixels a frame", facts["width"] * facts["height"], limits.pixels),
         ("seconds", facts["duration"], limits.duration_s),
     ):
         if value > most:
-            raise Refusal("too_large", f"the video has {value:g} {what}; this server takes up to {most:g}")
+            raise Refusal(
+                "too_large",
+                f"the video has {math.ceil(value)} {what}; this server takes up to {math.floor(most)}",
+            )
 
 
 def _in_process(path: Path, limits: Limits) -> dict[str, Any]:
-    command = [sys.executable, "-m", __name__, str(path), str(limits.probe_bytes), str(int(limits.probe_s))]
+    command = [sys.executable, "-m", __name__, str(path), json.dumps(asdict(limits))]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
@@ -125,20 +146,33 @@ def _in_process(path: Path, limits: Limits) -> dict[str, Any]:
         answer = json.loads(done.stdout)
     except ValueError as error:
         raise VideoError("the file brings the decoder down; re-encode it and try again") from error
+    if "refused" in answer:
+        raise Refusal(answer["code"], answer["refused"])
     if "error" in answer:
         raise VideoError(answer["error"])
     return answer
 
 
-def _main(path: str, most_bytes: str, seconds: str) -> None:
-    bind(int(most_bytes), int(seconds))
+def _main(path: str, limits: str) -> None:
+    from PIL import Image
+
+    told = Limits(**json.loads(limits))
+    bind(told.probe_bytes, int(told.probe_s))
+    Image.MAX_IMAGE_PIXELS = None  # memory is bound, and the size is looked at before a pixel is decoded
     try:
-        answer = facts_of(Path(path))
+        answer = facts_of(Path(path), told)
+    except Refusal as error:
+        answer = {"code": error.code, "refused": str(error)}
     except MaskletError as error:
-        answer = {"error": str(error).replace(path, "the file")}
+        answer = {"error": without_place(str(error), Path(path), "the file")}
     except MemoryError:
         answer = {"error": "the file needs too much memory to decode"}
     sys.stdout.write(json.dumps(answer))
+
+
+def without_place(message: str, path: Path, name: str) -> str:
+    """A message about a file, by a name of its own: where it lies is the server's affair."""
+    return message.replace(str(path), name).replace(path.name, name).replace(f"{path.parent}{os.sep}", "")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from masklet.errors import VideoError
-from masklet.server.inspecting import HEAD_BYTES, PHOTO_SUFFIXES, inspect, suffix_of
+from masklet.server.inspecting import HEAD_BYTES, PHOTO_SUFFIXES, inspect, suffix_of, without_place
 from masklet.server.limited_source import CAN_LIMIT, LimitedSource, Side
 from masklet.server.problems import Refusal
 from masklet.server.records import Records, VideoRecord, now
@@ -82,7 +82,7 @@ class Library:
         try:
             facts = inspect(file, self._settings.limits, isolate=self._settings.isolate)
         except VideoError as error:
-            raise VideoError(str(error).replace(str(file), name)) from error
+            raise VideoError(without_place(str(error), file, name)) from error
         record = VideoRecord(video_id, str(file), gallery, {"name": name, **facts}, now())
         self._records.add_video(record)
         return record

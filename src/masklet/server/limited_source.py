@@ -18,6 +18,7 @@ import numpy as np
 
 from masklet.errors import DamagedVideoError, VideoError
 from masklet.server.frame_passing import PassedFrame, Unfit, room, taken
+from masklet.server.inspecting import most_pixels
 from masklet.server.limited_process import Broken, LimitedProcess
 from masklet.server.settings import Limits
 from masklet.types import Frame
@@ -73,7 +74,7 @@ class LimitedSource:
         try:
             known = about if about is not None else self._about
             self.width, self.height, self._frames = (int(known[n]) for n in ("width", "height", "frames"))
-            if self.width * self.height > limits.pixels or self._frames > limits.frames:
+            if self.width * self.height > most_pixels(path, limits) or self._frames > limits.frames:
                 raise VideoError(f"{name} is larger than this server takes; make it smaller")
             rate = known["rate_exact"]
             self.rate = None if rate is None else Fraction(rate)

@@ -23,7 +23,9 @@ class Limits:
     frames: int = 500_000
     """Most frames of a video."""
     pixels: int = 8192 * 4320
-    """Most pixels of a frame."""
+    """Most pixels of a video's frame."""
+    photo_pixels: int = 64_000_000
+    """Most pixels of a photo: what phones take at most."""
     sessions: int = 1000
     """Most sessions kept in the store."""
     live: int = 32

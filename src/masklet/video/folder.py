@@ -155,6 +155,8 @@ def _one_size(files: list[Path]) -> tuple[int, int]:
                 f"{file.name} is {size[0]}×{size[1]}; resize them to one size"
             )
         first = first or size
+    if first is None and len(files) == 1:
+        raise VideoError(f"{files[0]} cannot be read as a picture; give a JPEG, PNG, WebP, TIFF or BMP file")
     if first is None:
         raise VideoError(
             f"none of the pictures in {files[0].parent} can be read; the first is {files[0].name}"
@@ -171,5 +173,7 @@ def _size(file: Path) -> tuple[int, int] | None:
         with Image.open(file) as image:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientations that lie on a side
             return (image.height, image.width) if turned else (image.width, image.height)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Image.DecompressionBombError as error:
+        raise VideoError(f"{file} has too many pixels to be read ({error}); make it smaller") from error
+    except (OSError, SyntaxError, ValueError):
         return None  # found damaged when its turn comes
