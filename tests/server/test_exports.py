@@ -56,6 +56,8 @@ def test_json_masks_read_back(client, tracked, tmp_path: Path, format: str) -> N
         assert document["videos"][0]["length"] == FRAMES
         assert document["videos"][0]["times"][5] == pytest.approx(0.2)
         assert document["annotations"][0]["prompted"] == [0]
+        assert [one["name"] for one in document["categories"]] == ["object", "green"]
+        assert [note["category_id"] for note in document["annotations"]] == [1, 2]
 
 
 def test_pngs_read_back(client, tracked, tmp_path: Path) -> None:

@@ -292,6 +292,20 @@ def test_coco_style(tmp_path: Path) -> None:
     assert np.array_equal(coco.decode(note["segmentations"][1]), disc(1).to_array())
 
 
+def test_coco_style_has_names_as_categories(tmp_path: Path) -> None:
+    names = {1: "bird", 3: "cat", 4: "bird"}
+    with CocoJson(tmp_path / "m.json", names=names) as sink:
+        sink.write(frame_of(0), FrameMasks(0, {i: disc(0) for i in (1, 2, 3, 4)}))
+    data = json.loads((tmp_path / "m.json").read_text())
+    assert data["categories"] == [
+        {"id": 1, "name": "bird"},
+        {"id": 2, "name": "object"},
+        {"id": 3, "name": "cat"},
+    ]
+    assert [note["category_id"] for note in data["annotations"]] == [1, 2, 3, 1]
+    assert set(read_masklets(tmp_path / "m.json")) == {1, 2, 3, 4}
+
+
 def test_sav_style(tmp_path: Path) -> None:
     with SavJson(tmp_path / "m.json", length=6) as sink:
         for i in (0, 1, 2, 3):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from masklet.errors import ConfigError, SessionError
+from masklet.server.objects import unnamed
 from masklet.server.workspace import Workspace
 from masklet.types import Frame, FrameMasks
 from masklet.video.cutout import CutOut
@@ -102,9 +103,14 @@ def write(
     """Write the file into a folder of its own; returns it. Stops when `progress` raises."""
     stem = Path(taken.video).stem or "video"
     if request.format in ("coco", "sav"):
-        kind = CocoJson if request.format == "coco" else SavJson
-        path = folder / f"{stem}-{request.format}.json"
-        _feed(kind(path, name=taken.video, length=len(source)), _untouched(source, taken), taken, progress)
+        path, length = folder / f"{stem}-{request.format}.json", len(source)
+        named = {i: name for i, name in taken.names.items() if name != unnamed(i)}
+        sink: MaskSink = (
+            CocoJson(path, name=taken.video, length=length, names=named)
+            if request.format == "coco"
+            else SavJson(path, name=taken.video, length=length)
+        )
+        _feed(sink, _untouched(source, taken), taken, progress)
         return path
     if request.format == "png":
         _feed(PalettePng(folder / "masks"), _untouched(source, taken), taken, progress)

@@ -44,6 +44,11 @@ def next_id(objects: Objects) -> int:
     return max((known.id for known in objects), default=0) + 1
 
 
+def unnamed(object_id: int) -> str:
+    """What an object is called until somebody names it."""
+    return f"Object {object_id}"
+
+
 def find(objects: Objects, object_id: int) -> ObjectInfo:
     for known in objects:
         if known.id == object_id:
@@ -60,7 +65,7 @@ def added(
         raise SessionError(f"object {object_id} is there already; leave the id out for a new one")
     if len(objects) >= most:
         raise SessionError(f"a session holds {most} objects at most; remove one first")
-    made = ObjectInfo(object_id, name or f"Object {object_id}", colour or hexadecimal(colour_of(object_id)))
+    made = ObjectInfo(object_id, name or unnamed(object_id), colour or hexadecimal(colour_of(object_id)))
     return (*objects, made)
 
 

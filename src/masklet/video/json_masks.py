@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
@@ -84,10 +84,23 @@ class JsonMasks(Sink):
 class CocoJson(JsonMasks):
     """COCO / YouTube-VIS: one annotation an object, with one segmentation (or null) a frame.
 
+    names    object id → category; objects with one name share it, an object without a name is "object"
+
     `segmentations`, `bboxes` (x, y, width, height), `areas` are null where the object is not visible
     or was not tracked; beyond the format, `object_id`, `iou` and `occlusion` (a number a tracked
     frame, else null) and `prompted` (frame indices).
     """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        length: int | None = None,
+        names: Mapping[int, str] | None = None,
+    ) -> None:
+        super().__init__(path, name=name, length=length)
+        self._names = names or {}
 
     def _write_file(self, file: TextIO) -> None:
         width, height = self._spool.size or (0, 0)
@@ -100,7 +113,9 @@ class CocoJson(JsonMasks):
             "length": length,
             "times": _times(self._spool, length),
         }
-        categories = [{"id": 1, "name": "object"}]
+        named = dict.fromkeys(self._category(i) for i in self._spool.objects()) or {"object": None}
+        numbers = {name: number for number, name in enumerate(named, start=1)}
+        categories = [{"id": number, "name": name} for name, number in numbers.items()]
         file.write(
             f'{{"info": {{"description": "written by masklet"}}, "videos": [{json.dumps(video)}], '
             f'"categories": {json.dumps(categories)}, "annotations": ['
@@ -108,17 +123,27 @@ class CocoJson(JsonMasks):
         objects = groupby(self._spool.by_object(), key=lambda r: r.object_id)
         for number, (object_id, records) in enumerate(objects, start=1):
             file.write(",\n" if number > 1 else "\n")
-            self._write_annotation(file, number, object_id, records, length)
+            category = numbers[self._category(object_id)]
+            self._write_annotation(file, number, object_id, category, records, length)
         file.write("\n]}\n")
 
+    def _category(self, object_id: int) -> str:
+        return self._names.get(object_id, "object")
+
     def _write_annotation(
-        self, file: TextIO, number: int, object_id: int, records: Iterator[MaskRecord], length: int
+        self,
+        file: TextIO,
+        number: int,
+        object_id: int,
+        category: int,
+        records: Iterator[MaskRecord],
+        length: int,
     ) -> None:
         width, height = self._spool.size or (0, 0)
         head = {
             "id": number,
             "video_id": 1,
-            "category_id": 1,
+            "category_id": category,
             "iscrowd": 0,
             "object_id": object_id,
             "width": width,
