@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import masklet
 from fakes import FakeEngine, inside, squares
@@ -70,6 +71,30 @@ def test_a_picture_there_gives_what_one_here_gives(remote) -> None:
     assert [m.box for m in far.masks] == [m.box for m in near.masks]
     assert far.iou == pytest.approx(near.iou, abs=1e-5)
     assert remote.videos() == []
+
+
+def test_pictures_nobody_closed_go_with_the_connection(serving, tmp_path: Path) -> None:
+    file = tmp_path / "cat.png"
+    Image.fromarray(squares(1, 2)[0]).save(file)
+    with serving() as client, running(client.app) as port:
+        with masklet.connect(f"http://127.0.0.1:{port}") as model:
+            model.image(file).segment(clicks=[inside(0, 2)])
+            closed = model.image(squares(1, 2)[0])
+            closed.close()
+            closed.close()
+            assert [video["name"] for video in model.videos()] == ["cat.png"]
+        assert client.get("/api/videos").json()["videos"] == []
+        assert client.get("/api/sessions").json()["sessions"] == []
+
+
+def test_a_connection_closes_when_a_picture_is_gone_already(serving) -> None:
+    with serving() as client, running(client.app) as port:
+        with masklet.connect(f"http://127.0.0.1:{port}") as model:
+            for _ in range(2):
+                model.image(squares(1, 2)[0])
+            gone, _ = model.videos()
+            assert client.delete(f"/api/videos/{gone['id']}").status_code == 204
+        assert client.get("/api/videos").json()["videos"] == []
 
 
 def test_a_session_is_found_again_and_its_work_taken_away(remote, file: Path, tmp_path: Path) -> None:

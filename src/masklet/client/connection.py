@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -14,9 +15,11 @@ import numpy as np
 from masklet.client.frames import RemoteFrames
 from masklet.client.prompts import candidates_of, prompt_body
 from masklet.client.session import RemoteSession
-from masklet.client.transport import Transport
+from masklet.client.transport import ServerError, Transport
 from masklet.predict.segmenter import Picture, load_picture
 from masklet.types import Box, Click, Mask
+
+_log = logging.getLogger(__name__)
 
 
 def connect(url: str = "http://127.0.0.1:7860", token: str | None = None) -> RemoteSegmenter:
@@ -35,7 +38,7 @@ def connect(url: str = "http://127.0.0.1:7860", token: str | None = None) -> Rem
 
 
 class RemoteSegmenter:
-    """A model on a server. Use it in a `with` block, or close it.
+    """A model on a server. Use it in a `with` block, or close it; pictures still open there go with it.
 
     info   what the server says of itself: version, model, device, limits …
     """
@@ -43,6 +46,7 @@ class RemoteSegmenter:
     def __init__(self, transport: Transport, info: dict[str, Any]) -> None:
         self.info = info
         self._transport = transport
+        self._pictures: set[str] = set()
 
     def __repr__(self) -> str:
         return f"RemoteSegmenter({self.info['model']} on {self._transport.url})"
@@ -73,18 +77,28 @@ class RemoteSegmenter:
         return self._transport.call("GET", "/api/sessions", video=video_id)["sessions"]
 
     def image(self, picture: Picture) -> RemoteImage:
-        """Send a picture to ask about."""
+        """Send a picture to ask about; there it has its file's name."""
         from PIL import Image
 
         array = load_picture(picture)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "picture.png"
             Image.fromarray(array).save(path, compress_level=1)
-            sent = self._transport.upload(path)
+            named = Path(picture).name if isinstance(picture, (str, os.PathLike)) else path.name
+            sent = self._transport.upload(path, named)
+        self._pictures.add(sent["id"])
         state = self._session(sent["id"], None)
-        return RemoteImage(self._transport, sent["id"], state["id"], array.shape[1], array.shape[0])
+        height, width = array.shape[:2]
+        return RemoteImage(self._transport, sent["id"], state["id"], width, height, self._pictures)
 
     def close(self) -> None:
+        """Delete the pictures that are still open there, and end the connection."""
+        while self._pictures:
+            try:
+                self._transport.call("DELETE", f"/api/videos/{self._pictures.pop()}")
+            except ServerError as error:  # what was asked for is done all the same
+                if error.code != "missing":
+                    _log.warning("a picture was left on the server: %s", error)
         self._transport.close()
 
     def __enter__(self) -> RemoteSegmenter:
@@ -120,11 +134,14 @@ class RemoteSegmentation:
 class RemoteImage:
     """One picture on a server, encoded once, for any number of questions. Closing deletes it there."""
 
-    def __init__(self, transport: Transport, video: str, session: str, width: int, height: int) -> None:
+    def __init__(
+        self, transport: Transport, video: str, session: str, width: int, height: int, opened: set[str]
+    ) -> None:
         self.width, self.height = width, height
         self._transport = transport
         self._video = video
         self._session = session
+        self._opened = opened
 
     def segment(
         self,
@@ -143,7 +160,9 @@ class RemoteImage:
         )
 
     def close(self) -> None:
-        self._transport.call("DELETE", f"/api/videos/{self._video}")
+        if self._video in self._opened:
+            self._transport.call("DELETE", f"/api/videos/{self._video}")
+            self._opened.discard(self._video)
 
     def __enter__(self) -> RemoteImage:
         return self

@@ -93,15 +93,15 @@ class Transport:
             raise _error_in(response.content, response.status_code, self.url)
         return response.content
 
-    def upload(self, path: Path) -> Any:
-        """Send a file as a video; it is read as it is sent."""
+    def upload(self, path: Path, name: str | None = None) -> Any:
+        """Send a file as a video; it is read as it is sent. name: what it is called there, else its own."""
         with path.open("rb") as file:
             parts = iter(lambda: file.read(CHUNK), b"")
             answer = self.fetch(
                 "POST",
                 "/api/videos",
                 content=parts,
-                params={"name": path.name},
+                params={"name": name or path.name},
                 headers={"content-length": str(os.path.getsize(path))},
             )
         return json.loads(answer)
