@@ -43,8 +43,8 @@ class GatedEngine(FakeEngine):
         return super().remember(*arguments, **named)
 
 
-def film(path: Path, images: list[np.ndarray]) -> bytes:
-    with OverlayVideo(path) as video:
+def film(path: Path, images: list[np.ndarray], **options: Any) -> bytes:
+    with OverlayVideo(path, **options) as video:
         for t, image in enumerate(images):
             video.write(Frame(t, Fraction(t, 25), image), FrameMasks(t, {}))
     return path.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,8 +13,10 @@ from PIL import Image
 
 from fakes import FakeEngine, Impatient, inside, squares, truth, write_video
 from masklet.errors import SinkError
-from masklet.types import Masklet
+from masklet.types import Frame, FrameMasks, Masklet
+from masklet.video.file import VideoFile
 from masklet.video.json_masks import read_masklets
+from masklet.video.overlay_video import OverlayVideo
 
 
 def spot(object_id: int, t: int = 0) -> str:
@@ -98,6 +101,15 @@ def test_the_overlay_keeps_the_sound(cli, tmp_path: Path) -> None:
     )
     assert len(pictures(out)) == 3
     assert np.abs(heard(out)[:1000]).mean() > 1.5 * quiet  # it is the sound of these frames
+
+
+def test_the_overlay_s_pixels_are_shown_as_wide_as_the_video_s(cli, tmp_path: Path) -> None:
+    wide, out = tmp_path / "wide.mp4", tmp_path / "o.mp4"
+    with OverlayVideo(wide, sample_aspect=Fraction(2)) as video:
+        for t, image in enumerate(squares(8, 2)):
+            video.write(Frame(t, Fraction(t, 25), image), FrameMasks(t, {}))
+    assert cli("track", wide, "--click", spot(1), "-o", out).code == 0
+    assert VideoFile(out).sample_aspect == 2
 
 
 def test_pictures_count_when_the_sound_is_lost(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

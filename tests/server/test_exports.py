@@ -128,6 +128,20 @@ def test_a_video_with_effects_keeps_its_sound(client, tmp_path: Path) -> None:
         assert container.streams.video[0].frames == 4
 
 
+@pytest.mark.parametrize("isolate", [True, False])
+def test_videos_are_shown_as_wide_as_their_source(serving, tmp_path: Path, isolate: bool) -> None:
+    silent = tmp_path / "silent.mp4"
+    film(silent, squares(FRAMES, 2), sample_aspect=Fraction(2))
+    add_tone(silent, tmp_path / "wide.mp4")
+    with serving(isolate=isolate) as client:
+        session = new_session(client, (tmp_path / "wide.mp4").read_bytes(), "wide.mp4")
+        click(client, session, 0, inside(0, 1))
+        for body in ({"format": "video"}, {"format": "cutout", "cutout": "mov"}):
+            name, data = exported(client, session, **body)
+            (tmp_path / name).write_bytes(data)
+            assert VideoFile(tmp_path / name).sample_aspect == 2, name
+
+
 def test_without_effects_of_its_own_a_video_has_the_session_s(client, photo) -> None:
     session = new_session(client, photo, "holiday.png")
     click(client, session, 0, inside(0, 1))

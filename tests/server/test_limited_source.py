@@ -104,6 +104,7 @@ def test_frames_are_what_they_would_be_here(tmp_path: Path, name: str, codec: st
         assert (there.width, there.height, there.rate, len(there)) == (134, 98, here.rate, len(here))
         assert np.array_equal(there.times, here.times)
         assert there.time_base == here.time_base
+        assert there.sample_aspect == here.sample_aspect
         for mine, theirs in zip(here.read(0, 5), there.read(0, 5), strict=True):
             same(mine, theirs, level)
         same(here[2], there[2], level)

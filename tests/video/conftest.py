@@ -47,6 +47,7 @@ def write_film(
     keyframes: int = 10,
     b_frames: int = 2,
     rotation: int | None = None,
+    sample_aspect: Fraction | None = None,
     options: dict[str, str] | None = None,
     codec_options: dict[str, str] | None = None,
     format: str | None = None,
@@ -62,6 +63,8 @@ def write_film(
         stream.codec_context.gop_size = keyframes
         stream.codec_context.max_b_frames = b_frames
         stream.options = codec_options or {}
+        if sample_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = sample_aspect
         if rotation is not None:
             stream.set_display_rotation(rotation)
         for number in range(frames):

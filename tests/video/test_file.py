@@ -98,6 +98,12 @@ def test_rotation_is_applied(film: Film, degrees: int) -> None:
     assert np.array_equal(video[3].image, expected)
 
 
+@pytest.mark.parametrize(("degrees", "aspect"), [(None, Fraction(2)), (90, Fraction(1, 2))])
+def test_the_aspect_of_a_pixel_is_known(film: Film, degrees: int | None, aspect: Fraction) -> None:
+    assert VideoFile(film(rotation=degrees, sample_aspect=Fraction(2))).sample_aspect == aspect
+    assert VideoFile(film("square.mp4", rotation=degrees)).sample_aspect == 1
+
+
 def test_colours_survive(film: Film) -> None:
     image = VideoFile(film("x.mp4", codec_options={"crf": "10"}))[4].image.astype(int)
     assert np.abs(image[40, 50] - (60, 120, 180)).max() < 8

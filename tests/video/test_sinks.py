@@ -20,6 +20,8 @@ from masklet.errors import MaskError, SinkError
 from masklet.types import FrameMasks, Mask
 from masklet.video.cutout import CutOut
 from masklet.video.draft import is_direct
+from masklet.video.effect_video import EffectVideo
+from masklet.video.effects import Look
 from masklet.video.file import VideoFile
 from masklet.video.in_order import InOrder
 from masklet.video.json_masks import CocoJson, SavJson, read_masklets
@@ -200,6 +202,22 @@ def test_overlay_of_odd_size_and_of_one_frame(tmp_path: Path) -> None:
     assert len(video) == 1
     assert (video.width, video.height) == (68, 50)
     assert number_in(video[0].image[:49, :67]) == 3
+
+
+def test_a_pixel_is_shown_as_wide_as_before(tmp_path: Path) -> None:
+    wide = {"sample_aspect": Fraction(2)}
+    sinks = {
+        "overlay.mp4": OverlayVideo(tmp_path / "overlay.mp4", **wide),
+        "effects.mp4": EffectVideo(tmp_path / "effects.mp4", Look(), **wide),
+        "cut.mov": CutOut(tmp_path / "cut.mov", **wide),
+        "cut.webm": CutOut(tmp_path / "cut.webm", **wide),
+    }
+    for name, sink in sinks.items():
+        with sink:
+            for i in range(2):
+                sink.write(frame_of(i), masks_of(i))
+        video = VideoFile(tmp_path / name)
+        assert (video.width * video.sample_aspect, video.height) == (128, 48), name
 
 
 def test_overlay_refuses_frames_out_of_order_and_of_other_sizes(tmp_path: Path) -> None:

@@ -25,13 +25,15 @@ def play(project: Project, masklet: int, path: str | Path) -> None:
     raises   ProjectError when the masklet has no mask yet
     """
     from masklet.video.overlay_video import OverlayVideo
+    from masklet.video.protocol import sample_aspect_of
 
     entry = get(project, masklet)
     found = masks(project, masklet)
     if not found:
         raise ProjectError(f"masklet {masklet} has no mask yet; prompt it first")
     source = project.source(project.video(entry.video))
-    with closing(source), OverlayVideo(path, opacity=0) as out:
+    aspect = sample_aspect_of(source)
+    with closing(source), OverlayVideo(path, opacity=0, sample_aspect=aspect) as out:
         for frame in source.read(0, len(source)):
             kept = found.get(frame.index)
             shown = Frame(frame.index, frame.time, _shaded(frame.image, kept, frame.index))

@@ -219,11 +219,14 @@ def _write(source: FrameSource, found: list[AutoMasklet], output: Path) -> None:
     from masklet.types import FrameMasks
     from masklet.video.json_masks import CocoJson
     from masklet.video.overlay_video import OverlayVideo
+    from masklet.video.protocol import sample_aspect_of
 
     sink: MaskSink = (
         CocoJson(output, name=source.name, length=len(source))
         if output.suffix.lower() == ".json"
-        else OverlayVideo(output, time_base=getattr(source, "time_base", None))
+        else OverlayVideo(
+            output, time_base=getattr(source, "time_base", None), sample_aspect=sample_aspect_of(source)
+        )
     )
     with closing(sink):
         for frame in source.read(0, len(source)):

@@ -231,19 +231,21 @@ def _sinks(session: VideoSession, files: _Files) -> list[MaskSink]:
     from masklet.video.json_masks import CocoJson
     from masklet.video.overlay_video import OverlayVideo
     from masklet.video.palette import PalettePng
+    from masklet.video.protocol import sample_aspect_of
 
     sinks: list[MaskSink] = []
     if files.masks is not None and files.masks.suffix.lower() != ".json":
         sinks.append(PalettePng(files.masks))
     elif files.masks is not None:
         sinks.append(CocoJson(files.masks, name=session.source.name, length=len(session.source)))
-    tick = getattr(session.source, "time_base", None)
+    tick, aspect = getattr(session.source, "time_base", None), sample_aspect_of(session.source)
     if files.output is not None and files.look is not None:
-        sinks.append(EffectVideo(files.output, files.look, time_base=tick))
+        sinks.append(EffectVideo(files.output, files.look, time_base=tick, sample_aspect=aspect))
     elif files.output is not None:
-        sinks.append(OverlayVideo(files.output, prompts=_by_frame(session.prompts), time_base=tick))
+        prompts = _by_frame(session.prompts)
+        sinks.append(OverlayVideo(files.output, prompts=prompts, time_base=tick, sample_aspect=aspect))
     if files.cutout is not None:
-        sinks.append(CutOut(files.cutout))
+        sinks.append(CutOut(files.cutout, sample_aspect=aspect))
     return sinks
 
 

@@ -23,7 +23,7 @@ from masklet.errors import DamagedVideoError, MaskletError
 from masklet.server.bounds import bind
 from masklet.server.frame_passing import put
 from masklet.types import Frame
-from masklet.video.protocol import FrameSource
+from masklet.video.protocol import FrameSource, sample_aspect_of
 from masklet.video.source import open_source
 
 
@@ -72,6 +72,7 @@ class Decoder:
             "frames": len(source),
             "rate_exact": None if rate is None else str(rate),
             "time_base": None if base is None else str(base),
+            "sample_aspect": str(sample_aspect_of(source)),
         }
 
     def _next(self, question: dict[str, Any]) -> dict[str, Any]:

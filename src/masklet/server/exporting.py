@@ -23,7 +23,7 @@ from masklet.video.effects import Look, render
 from masklet.video.folder import UNTIMED_RATE
 from masklet.video.json_masks import CocoJson, SavJson
 from masklet.video.palette import PalettePng
-from masklet.video.protocol import FrameSource, MaskSink
+from masklet.video.protocol import FrameSource, MaskSink, sample_aspect_of
 from masklet.video.sound import with_sound
 from masklet.video.yolo import YoloLabels
 
@@ -129,7 +129,13 @@ def _cut_out(
     if request.cutout != "png" and not taken.photo:
         path = folder / f"{stem}-cutout.{request.cutout}"
         low, high = min(taken.masks), max(taken.masks) + 1
-        _feed(CutOut(path), source.read(low, high), taken, progress, high - low)
+        _feed(
+            CutOut(path, sample_aspect=sample_aspect_of(source)),
+            source.read(low, high),
+            taken,
+            progress,
+            high - low,
+        )
         return path
     _feed(CutOut(folder / "cutout"), (source[t] for t in taken.masks), taken, progress)
     if taken.photo:
@@ -150,7 +156,12 @@ def _video(
         progress(1, 1)
         return folder / f"{stem}-effects.png"
     path, silent = folder / f"{stem}-effects.mp4", folder / "silent.mp4"
-    sink = EffectVideo(silent, request.look, time_base=getattr(source, "time_base", None))
+    sink = EffectVideo(
+        silent,
+        request.look,
+        time_base=getattr(source, "time_base", None),
+        sample_aspect=sample_aspect_of(source),
+    )
     _feed(sink, source.read(low, high), taken, progress, high - low)
     if request.sound and taken.sound is not None:
         times = getattr(source, "times", None)

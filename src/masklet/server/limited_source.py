@@ -129,6 +129,11 @@ class LimitedSource:
         base = self._about["time_base"]
         return None if base is None else Fraction(base)
 
+    @property
+    def sample_aspect(self) -> Fraction:
+        """How wide a pixel is shown for its height."""
+        return Fraction(self._about["sample_aspect"])
+
     @cached_property
     def _about(self) -> Mapping[str, Any]:
         with self._lock:

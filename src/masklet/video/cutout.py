@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,15 @@ from masklet.video.encoder import VideoEncoder, VideoFormat
 from masklet.video.sink import Sink
 
 PRORES = VideoFormat("mov", ("prores_ks",), "yuva444p10le", options={"profile": "4444"}, even=False)
-# WebM counts milliseconds; row-mt and cpu-used keep VP9 near the speed of H.264.
+# WebM counts milliseconds, and PyAV cannot note a pixel's aspect in it; row-mt and cpu-used keep VP9 near the
+# speed of H.264.
 WEBM = VideoFormat(
     "webm",
     ("libvpx-vp9",),
     "yuva420p",
     options={"crf": "24", "b": "0", "row-mt": "1", "deadline": "realtime", "cpu-used": "6"},
     ticks=1000,
+    notes_aspect=False,
 )
 
 FORMATS = {".mov": PRORES, ".webm": WEBM}
@@ -32,17 +35,24 @@ class CutOut(Sink):
 
     path      a folder for PNGs (00000.png, …), or a file: .mov is ProRes 4444, .webm is VP9 with alpha
     objects   ids to keep; None keeps all
+    sample_aspect   how wide a pixel of the source is shown for its height; for videos
 
     A video needs its frames in order of time (InOrder), PNGs do not.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, objects: Iterable[int] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        objects: Iterable[int] | None = None,
+        sample_aspect: Fraction = Fraction(1),
+    ) -> None:
         self.path = Path(path)
         self._objects = None if objects is None else frozenset(objects)
         self._encoder: VideoEncoder | None = None
         suffix = self.path.suffix.lower()
         if suffix in FORMATS:
-            self._encoder = VideoEncoder(self.path, FORMATS[suffix])
+            self._encoder = VideoEncoder(self.path, FORMATS[suffix], sample_aspect=sample_aspect)
         elif suffix and not self.path.is_dir():
             raise SinkError(f"cannot write {self.path}: a cut-out is a .mov, a .webm or a folder (no suffix)")
         else:

@@ -15,13 +15,19 @@ from masklet.video.sink import Sink
 class EffectVideo(Sink):
     """An MP4 (H.264) of the frames as a Look shows them, each at its source's exact time; no sound.
 
-    Frames must come in order of time. time_base: see OverlayVideo. Sound is added by `with_sound`.
+    Frames must come in order of time. time_base, sample_aspect: see OverlayVideo. Sound is added by
+    `with_sound`.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], look: Look, *, time_base: Fraction | None = None
+        self,
+        path: str | os.PathLike[str],
+        look: Look,
+        *,
+        time_base: Fraction | None = None,
+        sample_aspect: Fraction = Fraction(1),
     ) -> None:
-        self._encoder = VideoEncoder(path, MP4, time_base=time_base)
+        self._encoder = VideoEncoder(path, MP4, time_base=time_base, sample_aspect=sample_aspect)
         self._look = look
 
     def write(self, frame: Frame, masks: FrameMasks) -> None:

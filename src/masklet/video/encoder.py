@@ -36,6 +36,7 @@ class VideoFormat:
     codecs         FFmpeg's encoder names, the first one present is taken
     even           whether width and height must be even (4:2:0): the last row or column is doubled
     ticks          ticks a second if the container prescribes them
+    notes_aspect   whether the file can say how wide a pixel is shown; else pictures are made as wide as that
     """
 
     container: str
@@ -44,6 +45,7 @@ class VideoFormat:
     options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
     ticks: int | None = None
+    notes_aspect: bool = True
 
 
 class VideoEncoder:
@@ -51,16 +53,23 @@ class VideoEncoder:
 
     time_base   seconds a tick in the file; None finds one that holds the first frames' times and the
                 usual rates exactly (times that do not fit are off by less than 0.1 µs)
+    sample_aspect   how wide a pixel is to be shown for its height
 
     One frame is held back, because a frame's duration is known when the next one comes.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], format: VideoFormat, *, time_base: Fraction | None = None
+        self,
+        path: str | os.PathLike[str],
+        format: VideoFormat,
+        *,
+        time_base: Fraction | None = None,
+        sample_aspect: Fraction = Fraction(1),
     ) -> None:
         self._draft = Draft(path)
         self._format = format
         self._time_base = time_base
+        self._aspect = sample_aspect
         self._held: tuple[np.ndarray, Fraction] | None = None
         self._start = Fraction(0)
         self._gap = Fraction(1, 25)  # a film of one frame
@@ -143,7 +152,13 @@ class VideoEncoder:
         picture = av.VideoFrame.from_ndarray(
             np.ascontiguousarray(image), format="rgb24" if image.shape[2] == 3 else "rgba"
         )
-        frame = picture.reformat(format=self._format.pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
+        frame = picture.reformat(
+            self._stream.width,
+            self._stream.height,
+            format=self._format.pixels,
+            dst_colorspace="ITU709",
+            dst_color_range="MPEG",
+        )
         frame.time_base = self._time_base
         frame.pts = round(time / self._time_base)
         frame.duration = round(self._gap / self._time_base)
@@ -156,8 +171,11 @@ class VideoEncoder:
         self._container = av.open(str(self._draft.path), "w", format=self._format.container)
         rate = (1 / self._gap).limit_denominator(1001 * 1000)
         stream: Any = self._container.add_stream(_present(self._format.codecs), rate=rate)
+        width, height = self._size
+        if not self._format.notes_aspect:
+            width = max(1, round(width * self._aspect))
         even = self._format.even
-        stream.width, stream.height = (n + (n % 2 if even else 0) for n in self._size)
+        stream.width, stream.height = (n + (n % 2 if even else 0) for n in (width, height))
         stream.pix_fmt = self._format.pixels
         stream.options = dict(self._format.options)
         self._time_base = self._ticks()
@@ -166,6 +184,8 @@ class VideoEncoder:
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED_RANGE
+        if self._format.notes_aspect and self._aspect != 1:
+            context.sample_aspect_ratio = self._aspect
         self._stream = stream
 
     def _ticks(self) -> Fraction:

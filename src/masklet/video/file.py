@@ -48,6 +48,7 @@ class VideoFile:
     path      the file; sinks may copy its sound from there
     width, height   as shown, after the rotation that phones note in the file
     rate      mean frames a second as the file states it; each frame's `time` is exact
+    sample_aspect   how wide a pixel is shown for its height; 1 unless the file says otherwise
 
     Opening decodes one frame. The first call that needs to know how many frames there are reads the
     file's packets once, without decoding them.
@@ -75,9 +76,12 @@ class VideoFile:
             # A raw stream has no times to average; what stands there is FFmpeg's default of 25.
             timed = stream.start_time is not None and stream.average_rate
             rate = stream.average_rate if timed else stream.guessed_rate
+            aspect = Fraction(stream.sample_aspect_ratio or 1)
         self.width, self.height = first.width, first.height
         if self._orientation.transpose:
             self.width, self.height = first.height, first.width
+            aspect = 1 / aspect
+        self.sample_aspect = aspect
         self.rate: Fraction | None = Fraction(rate) if rate else None
         self._shrink = Shrinking()
         self._lock = threading.Lock()

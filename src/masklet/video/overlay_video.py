@@ -25,6 +25,7 @@ class OverlayVideo(Sink):
     opacity, outline, labels   see masklet.video.overlay.draw
     prompts     frame index → object id → prompt, to show what was clicked
     time_base   seconds a tick; give VideoFile.time_base when rates are unusual, else it is found
+    sample_aspect   how wide a pixel is shown for its height; give VideoFile.sample_aspect
 
     Frames must come in order of time; wrap it in InOrder when they may not. The file plays from
     time 0. Odd sizes get their last row or column doubled, which H.264 asks for.
@@ -39,8 +40,9 @@ class OverlayVideo(Sink):
         labels: bool = False,
         prompts: Mapping[int, Mapping[int, Prompt]] | None = None,
         time_base: Fraction | None = None,
+        sample_aspect: Fraction = Fraction(1),
     ) -> None:
-        self._encoder = VideoEncoder(path, MP4, time_base=time_base)
+        self._encoder = VideoEncoder(path, MP4, time_base=time_base, sample_aspect=sample_aspect)
         self._opacity = opacity
         self._outline = outline
         self._labels = labels

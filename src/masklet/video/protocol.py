@@ -33,6 +33,11 @@ class FrameSource(Protocol):
     def close(self) -> None: ...
 
 
+def sample_aspect_of(source: FrameSource) -> Fraction:
+    """How wide a pixel is shown for its height, mostly 1; outputs note it, lest they be squeezed."""
+    return getattr(source, "sample_aspect", Fraction(1))
+
+
 class FrameStream(Protocol):
     """An endless source: frames come once, in order."""
 
