@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from fakes import inside
 from masklet.server.problems import Refusal
@@ -149,6 +149,28 @@ def test_an_upload_beyond_a_limit_is_refused_and_leaves_nothing(
         problem(client.post("/api/videos?name=a.mp4", content=clip), status, code)
         assert list((tmp_path / "store" / "videos").iterdir()) == []
         assert ok(client.get("/api/videos"))["videos"] == []
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow knows no AVIF")
+@pytest.mark.parametrize("isolate", [True, False])
+def test_an_avif_of_one_picture_is_a_photo(serving, isolate: bool) -> None:
+    file, film = io.BytesIO(), io.BytesIO()
+    pictures = [Image.new("RGB", (64, 48), (n, 90, 90)) for n in (10, 200)]
+    pictures[0].save(file, "AVIF")
+    pictures[0].save(film, "AVIF", save_all=True, append_images=pictures[1:])
+    with serving(isolate=isolate) as client:
+        still, moving = (upload(client, one.getvalue(), "a.avif") for one in (file, film))
+        assert (still["kind"], still["frames"], still["duration"]) == ("photo", 1, 0)
+        assert (moving["kind"], moving["frames"]) == ("video", 2)
+        assert client.get(f"/api/videos/{still['id']}/frames/0").status_code == 200
+
+
+def test_a_gallery_s_photo_is_one_whatever_its_suffix_is_written_like(serving, photo, tmp_path: Path) -> None:
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / "IMG_1.PNG").write_bytes(photo)
+    with serving(gallery=tmp_path / "gallery") as client:
+        (item,) = ok(client.get("/api/gallery"))["items"]
+        assert ok(client.post(f"/api/gallery/{item['key']}/open"))["kind"] == "photo"
 
 
 @pytest.mark.parametrize("isolate", [True, False])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from masklet.errors import DamagedVideoError, UnknownFrameError, VideoError
 from masklet.types import Frame
@@ -42,6 +42,19 @@ def sources(folder: Path, film: Film) -> Iterator[FrameSource]:
     yield ArrayFrames(images)
     yield ArrayFrames(list(images))
     yield VideoFile(film(frames=12))
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow knows no AVIF")
+def test_an_avif_is_a_picture_unless_it_moves(tmp_path: Path) -> None:
+    still, moving = tmp_path / "still.avif", tmp_path / "moving.avif"
+    images = [Image.fromarray(picture(n)) for n in (3, 4, 5)]
+    images[0].save(still)
+    images[0].save(moving, save_all=True, append_images=images[1:])
+    assert isinstance(open_source(still), FrameFolder)
+    assert number_in(open_source(still)[0].image) == 3
+    film = open_source(moving)
+    assert isinstance(film, VideoFile)
+    assert len(film) == 3
 
 
 def test_every_source_keeps_the_same_contract(tmp_path: Path, film: Film) -> None:

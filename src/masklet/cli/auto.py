@@ -170,9 +170,9 @@ def with_preset(options: AutomaticOptions, preset: str | None) -> AutomaticOptio
 
 
 def _is_video(path: Path) -> bool:
-    from masklet.video.folder import IMAGE_SUFFIXES
+    from masklet.video.folder import is_picture
 
-    return path.is_dir() or (path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES)
+    return path.is_dir() or (path.is_file() and not is_picture(path))
 
 
 def _video(

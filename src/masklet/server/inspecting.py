@@ -34,7 +34,7 @@ _BY_START = (
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", ".wmv"),
 )
 _QUICKTIME_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
-PHOTO_SUFFIXES = frozenset({".jpg", ".png", ".bmp", ".tif", ".webp"})
+PHOTO_SUFFIXES = frozenset({".jpg", ".png", ".bmp", ".tif", ".webp", ".avif"})
 
 
 def suffix_of(head: bytes) -> str:
@@ -45,6 +45,8 @@ def suffix_of(head: bytes) -> str:
     for start, suffix in _BY_START:
         if head.startswith(start):
             return suffix
+    if head[4:12] == b"ftypavif":
+        return ".avif"
     if head[4:8] in _QUICKTIME_BOXES:
         return ".mp4"
     if head.startswith(b"RIFF") and head[8:12] in (b"AVI ", b"WEBP"):
@@ -64,9 +66,9 @@ def inspect(path: Path, limits: Limits, *, isolate: bool) -> dict[str, Any]:
     return _in_process(path, limits) if isolate else facts_of(path, limits)
 
 
-def most_pixels(path: Path, limits: Limits) -> int:
-    """How many pixels a file's frames may have; a photo is one alone and may be larger."""
-    return limits.photo_pixels if path.suffix in PHOTO_SUFFIXES else limits.pixels
+def most_pixels(limits: Limits, *, photo: bool) -> int:
+    """How many pixels a frame may have; a photo is one alone and may be larger."""
+    return limits.photo_pixels if photo else limits.pixels
 
 
 def facts_of(path: Path, limits: Limits) -> dict[str, Any]:
@@ -74,17 +76,17 @@ def facts_of(path: Path, limits: Limits) -> dict[str, Any]:
 
     raises   VideoError when it can't be read; Refusal when it is larger than the limits allow
     """
+    from masklet.video.folder import is_picture
     from masklet.video.source import open_source
 
-    source = open_source(path)
+    source, photo = open_source(path), is_picture(path)
     try:
-        _check_size(path, source.width * source.height, limits)  # before that much is decoded
+        _check_size(photo, source.width * source.height, limits)  # before that much is decoded
         frames = len(source)
         source[0]
         times = getattr(source, "times", None)
         last = float(times[-1]) if times is not None else 0.0
         rate = source.rate
-        photo = path.suffix in PHOTO_SUFFIXES
         facts = {
             "kind": "photo" if photo else "video",
             "width": source.width,
@@ -113,11 +115,11 @@ def has_sound(path: Path) -> bool:
         return False
 
 
-def _check_size(path: Path, pixels: int, limits: Limits) -> None:
-    most = most_pixels(path, limits)
+def _check_size(photo: bool, pixels: int, limits: Limits) -> None:
+    most = most_pixels(limits, photo=photo)
     if pixels > most:
         size = f"{math.ceil(pixels / 1e6)} megapixels"
-        found = f"picture has {size}" if path.suffix in PHOTO_SUFFIXES else f"video has {size} a frame"
+        found = f"picture has {size}" if photo else f"video has {size} a frame"
         raise Refusal("too_large", f"the {found}; this server takes up to {most // 10**6}")
 
 

@@ -23,6 +23,7 @@ from masklet.server.limited_process import Broken, LimitedProcess
 from masklet.server.settings import Limits
 from masklet.types import Frame
 from masklet.video.decoded_frame import Shrinking
+from masklet.video.folder import IMAGE_SUFFIXES, STILL_OR_MOVING
 from masklet.video.positions import check_frame, check_range
 
 CAN_LIMIT = os.name == "posix"
@@ -74,7 +75,8 @@ class LimitedSource:
         try:
             known = about if about is not None else self._about
             self.width, self.height, self._frames = (int(known[n]) for n in ("width", "height", "frames"))
-            if self.width * self.height > most_pixels(path, limits) or self._frames > limits.frames:
+            photo = path.suffix.lower() in IMAGE_SUFFIXES | {STILL_OR_MOVING}  # looked through when it came
+            if self.width * self.height > most_pixels(limits, photo=photo) or self._frames > limits.frames:
                 raise VideoError(f"{name} is larger than this server takes; make it smaller")
             rate = known["rate_exact"]
             self.rate = None if rate is None else Fraction(rate)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
+STILL_OR_MOVING = ".avif"
+"""A suffix of pictures and of animations alike: the file itself tells."""
+
 UNTIMED_RATE = Fraction(24)
 """Frames a second at which pictures without time are counted (DAVIS: 24)."""
 
@@ -77,6 +80,22 @@ class FrameFolder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a single picture; asks Pillow about one that may be a film as well."""
+    suffix = path.suffix.lower()
+    if suffix != STILL_OR_MOVING:
+        return suffix in IMAGE_SUFFIXES
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return not getattr(image, "is_animated", False)
+    except Image.DecompressionBombError:
+        return True
+    except (OSError, SyntaxError, ValueError):  # a Pillow that does not know AVIF, too
+        return False
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from masklet.errors import VideoError
 from masklet.video.arrays import ArrayFrames
 from masklet.video.file import VideoFile
-from masklet.video.folder import IMAGE_SUFFIXES, FrameFolder
+from masklet.video.folder import FrameFolder, is_picture
 from masklet.video.protocol import FrameSource
 
 
@@ -53,7 +53,7 @@ def open_source(
 def _open_path(path: Path, rate: Fraction | int | None) -> FrameSource:
     if path.is_dir():
         return FrameFolder(path, rate=rate)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if is_picture(path):
         return FrameFolder([path], rate=rate)
     return VideoFile(path)
 
