@@ -51,6 +51,13 @@ def click(t: int, object_id: int) -> str:
     return "{},{}".format(*inside(t, object_id))
 
 
+def test_the_help_of_a_project_lists_the_steps(cli, project: Path) -> None:
+    whole = cli("annotate", "--help")
+    assert cli("annotate", project, "--help").out == whole.out
+    assert "retrain" in whole.out
+    assert "status" in cli("annotate", project, "status", "--help").out
+
+
 def test_a_video_is_removed(cli, filled: Path) -> None:
     arguments = ("--video", "frames", "--frame", "2", "--click", click(2, 1))
     assert cli("annotate", "prompt", filled, *arguments, "--person", "ann").code == 0

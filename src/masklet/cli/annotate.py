@@ -32,7 +32,9 @@ class ProjectFirst(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = list(args)
         if words and words[0] not in self.commands and not words[0].startswith("-"):
-            if len(words) == 1 or words[1].startswith("-"):
+            if words[1:] == ["--help"]:
+                words = ["--help"]  # what can be done with it, not its status alone
+            elif len(words) == 1 or words[1].startswith("-"):
                 words.insert(0, "status")
             elif words[1] in self.commands or Path(words[0]).is_dir():
                 # A folder is no command, so what follows it should be one, and is complained about if not.
