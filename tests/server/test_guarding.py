@@ -22,6 +22,16 @@ def test_other_addresses_need_a_token(tmp_path: Path) -> None:
     assert not Settings(store=tmp_path, host="0.0.0.0", token="t").is_local
 
 
+@pytest.mark.parametrize(
+    "origin", ["notaurl", "studio.example", "https://", "https://studio.example/", "ftp://studio.example"]
+)
+def test_an_origin_that_no_browser_sends_is_refused(tmp_path: Path, origin: str) -> None:
+    with pytest.raises(ConfigError, match=f"origin '{origin}' must look like https://"):
+        Settings(store=tmp_path, origins=(origin,))
+    for fine in ("https://studio.example", "http://localhost:8080", "http://[::1]:80"):
+        assert Settings(store=tmp_path, origins=(fine,)).origins == (fine,)
+
+
 def test_without_the_token_nothing_but_health_is_answered(serving, clip) -> None:
     with serving(token="geheim") as client:
         for path in ("/api/info", "/api/videos", "/metrics", "/openapi.json", "/invocations"):

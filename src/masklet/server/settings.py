@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from masklet.errors import ConfigError
 
@@ -91,6 +92,13 @@ class Settings:
             )
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port {self.port} must lie between 0 and 65535")
+        for origin in self.origins:
+            parts = urlsplit(origin)
+            whole = parts.scheme in ("http", "https") and parts.netloc
+            if not whole or origin != f"{parts.scheme}://{parts.netloc}":
+                raise ConfigError(
+                    f"origin {origin!r} must look like https://studio.example.org, without a path"
+                )
         if self.gallery is not None and not self.gallery.is_dir():
             raise ConfigError(f"the gallery {self.gallery} is not a folder; give one that is there")
 
