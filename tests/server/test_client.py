@@ -141,3 +141,5 @@ def test_a_server_that_is_not_there_is_told_in_one_line() -> None:
     assert failed.value.code == "unreachable"
     with pytest.raises(ConfigError, match="must look like"):
         masklet.connect("localhost")
+    with pytest.raises(ConfigError, match=r"has a path; give http://127\.0\.0\.1:9 alone"):
+        masklet.connect("http://127.0.0.1:9/studio")

@@ -62,6 +62,8 @@ class Transport:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ConfigError(f"server {url!r} must look like http://127.0.0.1:7860")
+        if parts.path not in ("", "/"):
+            raise ConfigError(f"server {url!r} has a path; give {parts.scheme}://{parts.netloc} alone")
         try:
             import httpx
         except ImportError as error:
