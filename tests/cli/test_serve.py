@@ -175,6 +175,13 @@ def test_sagemaker_listens_where_the_contract_says(cli, served, tmp_path: Path) 
     assert options == {"browser": False, "log_json": True}
 
 
+def test_sagemaker_says_that_it_has_a_port_of_its_own(cli, served, tmp_path: Path) -> None:
+    done = cli("serve", "--sagemaker", "--store", tmp_path, "--port", "9000")
+    assert served[0][0].port == 8080
+    assert "--sagemaker listens on port 8080; --port 9000 is left out" in done.err
+    assert cli("serve", "--sagemaker", "--store", tmp_path).err == ""
+
+
 def test_a_new_token_is_made_and_shown(cli, served, tmp_path: Path) -> None:
     done = cli("serve", "--token", "new", "--store", tmp_path)
     token = served[0][0].token

@@ -17,6 +17,7 @@ from masklet.errors import ConfigError
 from masklet.model.registry import DEFAULT, QUICK
 
 STORE_VARIABLE, TOKEN_VARIABLE, SAGEMAKER_VARIABLE = "MASKLET_STORE", "MASKLET_TOKEN", "MASKLET_SAGEMAKER"
+PORT, SAGEMAKER_PORT = 7860, 8080
 GIB = 2**30
 
 
@@ -29,7 +30,7 @@ def serve(
     host: Annotated[
         str, typer.Option("--host", help="Address to listen on; other than this machine's own needs a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")] = 7860,
+    port: Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.")] = PORT,
     model: Annotated[
         str | None,
         typer.Option(
@@ -117,7 +118,9 @@ def serve(
     if sagemaker:
         from masklet.serving import model_in
 
-        host, port, no_browser, log_json = "0.0.0.0", 8080, True, True
+        if port not in (PORT, SAGEMAKER_PORT):
+            typer.echo(f"--sagemaker listens on port {SAGEMAKER_PORT}; --port {port} is left out", err=True)
+        host, port, no_browser, log_json = "0.0.0.0", SAGEMAKER_PORT, True, True
         model = str(found) if (found := model_in()) else model
     devices = [name.strip() or None for name in (device or "").split(",")]
     chosen = served_model(model, project or (), devices, engine)
