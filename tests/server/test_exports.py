@@ -228,6 +228,17 @@ def test_an_export_is_cancelled(client, tracked, tmp_path: Path, monkeypatch: py
     assert list((tmp_path / "store" / "exports").iterdir()) == []
 
 
+def test_an_export_of_what_is_not_there_is_refused_at_once(client, tracked) -> None:
+    def told(**body: Any) -> str:
+        asked = client.post(f"/api/sessions/{tracked}/exports", json={"format": "png", **body})
+        return problem(asked, 422, "config")
+
+    assert "there is no object 9 to export; known objects: [1, 2]" in told(objects=[1, 9])
+    assert "frames 5 to 2 are no part of the video" in told(start=5, stop=2)
+    assert f"frames 0 to {FRAMES + 1} are no part" in told(stop=FRAMES + 1)
+    assert ok(client.get(f"/api/sessions/{tracked}/exports"))["exports"] == []
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -74,14 +74,9 @@ class Snapshot:
     sound: Path | None
 
 
-def snapshot(
-    workspace: Workspace, request: ExportRequest, video: str, photo: bool, sound: Path | None
-) -> Snapshot:
-    """The masks and names as they are now, of the objects asked for; may be called from any thread.
-
-    raises SessionError when there is nothing to write
-    """
-    known = {o.id: o.name for o in workspace.objects}
+def frames_of(request: ExportRequest, workspace: Workspace) -> range:
+    """The frames an export is of; raises ConfigError when they, or its objects, are not there."""
+    known = {o.id for o in workspace.objects}
     missing = [i for i in request.objects or () if i not in known]
     if missing:
         raise ConfigError(f"there is no object {missing[0]} to export; known objects: {sorted(known)}")
@@ -89,8 +84,20 @@ def snapshot(
     low, high = request.start or 0, length if request.stop is None else request.stop
     if not 0 <= low < high <= length:
         raise ConfigError(f"frames {low} to {high} are no part of the video (0–{length})")
+    return range(low, high)
+
+
+def snapshot(
+    workspace: Workspace, request: ExportRequest, video: str, photo: bool, sound: Path | None
+) -> Snapshot:
+    """The masks and names as they are now, of the objects asked for; may be called from any thread.
+
+    raises SessionError when there is nothing to write
+    """
+    frames = frames_of(request, workspace)
+    known = {o.id: o.name for o in workspace.objects}
     wanted = set(known if request.objects is None else request.objects)
-    masks = {t: _only(workspace.masks(t), wanted) for t in sorted(workspace.touched) if low <= t < high}
+    masks = {t: _only(workspace.masks(t), wanted) for t in sorted(workspace.touched) if t in frames}
     masks = {t: found for t, found in masks.items() if found.masks}
     if not masks and request.format != "video":
         raise SessionError("there are no masks to export there; prompt an object, and track it")

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from masklet.server.bodies import ExportBody
+from masklet.server.exporting import frames_of
 from masklet.server.problems import Refusal
 from masklet.server.reaching import Live, TheStudio, answer
 
@@ -20,6 +21,7 @@ async def start(body: ExportBody, live: Live, studio: TheStudio) -> dict[str, An
     """Begin to write a file: masks, the cut-out, or the video with effects."""
     workspace = await answer(live.workspace())
     request = body.request(workspace.objects, workspace.effects)
+    frames_of(request, workspace)  # what cannot be is told now, not when its turn comes
     return (await asyncio.to_thread(studio.exports.start, live, request)).as_json()
 
 
