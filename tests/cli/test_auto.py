@@ -48,7 +48,7 @@ def test_options_reach_the_search(cli, photo: Path) -> None:
 
 def test_a_video_is_searched_coarser(cli, photo: Path, frames: Path) -> None:
     options = cli("auto", photo, "--json").json["options"]
-    assert (options["points_per_side"], options["stability"]) == (32, 0.95)
+    assert (options["points_per_side"], options["stability"]) == (32, 0.85)
     options = cli("auto", frames, "--interval", "0", "--json").json["options"]["picture"]
     assert (options["points_per_side"], options["stability"]) == (16, 0.85)
 
@@ -68,6 +68,7 @@ def test_stricter_finds_fewer(cli, photo: Path) -> None:
     )
     assert len(loose) > 0
     assert strict.json["masks"] == []
+    assert "--stability (0.85) or --predicted-iou (0.99) to see more\n" in strict.err
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,13 @@ def test_bad_input_is_one_line(cli, photo: Path, arguments, complaint) -> None:
 
 
 FEW = ("--points-per-side", "12", "--stability", "0.3")
+
+
+def test_a_video_in_which_nothing_is_found_says_so(cli, frames: Path, tmp_path: Path) -> None:
+    few = ("--points-per-side", "4", "--predicted-iou", "0.99")
+    done = cli("auto", frames, *few, "--interval", "0", "-o", tmp_path / "m.json")
+    assert done.code == 0
+    assert "frames was sure enough; lower --stability (0.85) or --predicted-iou (0.99)" in done.err
 
 
 def test_it_shows_how_far_it_is(cli, photo: Path, frames: Path, tmp_path: Path) -> None:

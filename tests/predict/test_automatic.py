@@ -187,6 +187,12 @@ def test_options_out_of_range_are_refused(name, value) -> None:
         AutomaticOptions(**{name: value})
 
 
+def test_the_published_defaults_are_kept_under_a_name() -> None:
+    assert AutomaticOptions().stability == 0.85
+    published = AutomaticOptions.sam2()
+    assert (published.stability, published.predicted_iou, published.duplicate_iou) == (0.95, 0.8, 1)
+
+
 def test_progress_counts_clicks_over_all_crops() -> None:
     steps: list[tuple[int, int]] = []
     options = replace(FEW, points_per_side=4, points_per_batch=10, crop_layers=1, crop_points=(2,))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from masklet.cli.annotate import Folder, counted, opened
-from masklet.cli.auto import VIDEO_POINTS, VIDEO_STABILITY, Interval, Preset, with_preset
+from masklet.cli.auto import VIDEO_POINTS, Interval, Preset, with_preset
 from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.masks import write_text
 from masklet.cli.options import Device, Json
@@ -51,7 +51,7 @@ def auto(
     ] = 0.8,
     stability: Annotated[
         float, typer.Option("--stability", help="Drop masks that change more with the threshold, 0 to 1.")
-    ] = VIDEO_STABILITY,
+    ] = 0.85,
     points_per_side: Annotated[
         int, typer.Option("--points-per-side", help="The grid of clicks has this many squared.")
     ] = VIDEO_POINTS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -38,9 +39,6 @@ Interval = Annotated[
     int,
     typer.Option("--interval", help="Videos: look for new objects every so many frames; 0 = at first only."),
 ]
-VIDEO_STABILITY = 0.85
-"""SAM 2's 0.95 is for masks of 256 × 256. On the coarser grid of a small model an outline is a larger part of
-its mask, and people and kettles fell through; a video's masklets are looked at by somebody anyway."""
 VIDEO_POINTS = 16
 """Points per side in a video: the grid of the preset `fast`."""
 
@@ -80,14 +78,12 @@ def auto(
         float, typer.Option("--predicted-iou", help="Drop masks the model believes in less, 0 to 1.")
     ] = 0.8,
     stability: Annotated[
-        float | None,
+        float,
         typer.Option(
             "--stability",
-            help="Drop masks that change more with the threshold, 0 to 1. "
-            f"[default: 0.95; {VIDEO_STABILITY} in a video]",
-            show_default=False,
+            help="Drop masks that change more with the threshold, 0 to 1; SAM 2's own models: 0.95.",
         ),
-    ] = None,
+    ] = 0.85,
     minimum_area: Annotated[
         int,
         typer.Option(
@@ -125,9 +121,6 @@ def auto(
 
     if points_per_side is None:
         points_per_side = VIDEO_POINTS if video else AutomaticOptions.points_per_side
-    if stability is None:
-        stability = VIDEO_STABILITY if video else AutomaticOptions.stability
-
     options = with_preset(
         AutomaticOptions(
             points_per_side=points_per_side,
@@ -145,6 +138,8 @@ def auto(
     picture = segmenter.image(source).image
     with progress_bar("searching", "clicks/s") as show:
         found = segmenter.automatic(picture, options, on_step=show)
+    if not found:
+        _nothing_in(source, options)
     result = _result(source, model, picture.shape[:2], options, found)
     if output is not None:
         write_text(output, json.dumps(result, indent=2))
@@ -166,6 +161,15 @@ def with_preset(options: AutomaticOptions, preset: str | None) -> AutomaticOptio
         points_per_side=grid.points_per_side,
         crop_layers=grid.crop_layers,
         crop_points=grid.crop_points,
+    )
+
+
+def _nothing_in(source: Path, options: AutomaticOptions) -> None:
+    """Say on stderr that the result is empty, and what would make it less so."""
+    print(
+        f"nothing in {source} was sure enough; lower --stability ({options.stability:g}) or --predicted-iou "
+        f"({options.predicted_iou:g}) to see more",
+        file=sys.stderr,
     )
 
 
@@ -199,6 +203,8 @@ def _video(
                 stopped=lambda: interruption.happened,
                 on_damage=damage.append,
             )
+        if not (found or interruption.happened):
+            _nothing_in(path, picture)
         if output is not None:
             try:
                 _write(source, found, output)

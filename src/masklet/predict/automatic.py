@@ -1,8 +1,8 @@
 """Everything in a picture without prompts: a grid of clicks, and what survives of their answers.
 
-The options and their defaults are SAM 2's. Stability is measured on the model's logit grid rather than
-on the upsampled masks, so that candidates are upsampled only once they have passed; from then on they
-are run lengths, so memory does not grow with the picture.
+The options are SAM 2's; the defaults suit the embedded models. Stability is measured on the model's logit
+grid rather than on the upsampled masks, so that candidates are upsampled only once they have passed; from
+then on they are run lengths, so memory does not grow with the picture.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EDGE = 20
 
 @dataclass(frozen=True)
 class AutomaticOptions:
-    """How `segment_everything` works. Defaults are SAM 2's, but for duplicate_iou, which is ours."""
+    """How `segment_everything` works. Defaults suit the embedded models; `sam2()` has the published ones."""
 
     points_per_side: int = 32
     """The grid of clicks is points_per_side squared."""
@@ -35,8 +35,11 @@ class AutomaticOptions:
     """Clicks in one call of the engine: memory against speed."""
     predicted_iou: float = 0.8
     """Masks with a lower predicted IoU are dropped; 0 to 1."""
-    stability: float = 0.95
-    """Masks less stable than this are dropped: IoU of the masks at the two thresholds ± offset; 0 to 1."""
+    stability: float = 0.85
+    """Masks less stable than this are dropped: IoU of the masks at the two thresholds ± offset; 0 to 1.
+
+    SAM 2's 0.95 is for masks of 256 × 256. On the coarser grid of a small model an outline is a larger part
+    of its mask, and whole pictures were left without one."""
     stability_offset: float = 1.0
     """Half the distance of those thresholds, in logits."""
     box_nms: float = 0.7
@@ -58,7 +61,7 @@ class AutomaticOptions:
     refine: bool = False
     """Ask once more with each mask as the start (SAM 2's use_m2m)."""
     duplicate_iou: float = 0.9
-    """Of two masks that overlap more than this (mask IoU), the less sure one goes; 1 = never."""
+    """Of two masks that overlap more than this (mask IoU), the less sure one goes; 1 = never, as SAM 2."""
     order: Literal["area", "score"] = "area"
     """Largest first, or highest predicted IoU first."""
 
@@ -82,6 +85,11 @@ class AutomaticOptions:
             )
         if self.order not in ("area", "score"):
             raise ConfigError(f"automatic order {self.order!r} is unknown; give area or score")
+
+    @classmethod
+    def sam2(cls) -> AutomaticOptions:
+        """As SAM 2 was published, for its own checkpoints."""
+        return cls(stability=0.95, duplicate_iou=1.0)
 
     def side(self, layer: int) -> int:
         """Points per side of the grid in a crop of this layer; 0 is the whole picture."""
