@@ -445,6 +445,57 @@ def test_pictures_that_are_no_masks(tmp_path: Path) -> None:
         read_palette_png(tmp_path / "none.png")
 
 
+def soft_edged(bits: int = 8, wide: int = 3) -> Image.Image:
+    """A white disc on black whose edge is a ramp of `wide` pixels, half white where disc(0) ends."""
+    whole = disc(0).to_array().astype(float)
+    for _ in range(wide):
+        padded = np.pad(whole, 1)
+        whole = (padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]) / 4
+    top = 2**bits - 1
+    return Image.fromarray((whole * top).round().astype(np.uint16 if bits == 16 else np.uint8))
+
+
+def test_a_shaded_mask_is_one_object(tmp_path: Path) -> None:
+    hard = Image.fromarray(disc(0).to_array().astype(np.uint8) * 255)
+    small = hard.resize((32, 24), Image.Resampling.BILINEAR)
+    pictures = {
+        "soft.png": soft_edged(),
+        "deep.png": soft_edged(16),
+        "colour.png": soft_edged().convert("RGB"),
+        "scaled.png": small.resize((64, 48), Image.Resampling.BILINEAR),
+        "hard16.png": Image.fromarray(np.asarray(hard).astype(np.uint16) * 257),
+        "grey.jpg": hard,
+        "rgb.jpg": hard.convert("RGB"),
+    }
+    for name, image in pictures.items():
+        image.save(tmp_path / name)
+        found = read_palette_png(tmp_path / name)
+        assert list(found) == [1], name
+        assert found[1].iou(disc(0)) > 0.85, name
+
+
+def test_ids_stay_ids_however_they_are_spread(tmp_path: Path) -> None:
+    rows = np.zeros((48, 64), np.uint8)
+    for values in ((85, 170, 255), (128,), (64, 128, 191, 255), (1, 2, 3, 4, 5)):
+        for place, value in enumerate(values):
+            rows[place * 8 : place * 8 + 8] = value
+        rows[len(values) * 8 :] = 0
+        Image.fromarray(rows).save(tmp_path / "m.png")
+        assert tuple(read_palette_png(tmp_path / "m.png")) == values
+    rows[:3] = 255  # a border that means "don't care" is an id as before
+    Image.fromarray(rows).save(tmp_path / "m.png")
+    assert tuple(read_palette_png(tmp_path / "m.png")) == (1, 2, 3, 4, 5, 255)
+
+
+def test_a_jpeg_of_ids_or_colours_is_refused(tmp_path: Path) -> None:
+    colours = davis_palette()[disc(0).to_array() * np.uint8(3)]
+    ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (48, 1))
+    for image in (colours, ramp):
+        Image.fromarray(image).save(tmp_path / "m.jpg")
+        with pytest.raises(MaskError, match=r"m\.jpg is a JPEG, .*save it as PNG"):
+            read_palette_png(tmp_path / "m.jpg")
+
+
 # Cut-out
 
 

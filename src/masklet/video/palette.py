@@ -13,9 +13,12 @@ from masklet.errors import MaskError, SinkError
 from masklet.types import Frame, FrameMasks, Mask
 from masklet.video.draft import Draft, make_folder, writing
 from masklet.video.sink import Sink
+from masklet.video.soft_mask import hardened, is_black_and_white, is_soft
 
 MOST_OBJECTS = 64
-"""A picture with more grey levels or colours than this is a photo or a soft mask, not ids."""
+"""A picture with more grey levels or colours than this is a photo, not ids."""
+JPEG_TINT = 16
+"""Most that a JPEG's channels differ where it is grey: its colours are rounded apart from its brightness."""
 
 
 @lru_cache(maxsize=1)
@@ -32,10 +35,12 @@ def davis_palette() -> np.ndarray:
 def read_palette_png(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> dict[int, Mask]:
     """Masks from a picture, object id → mask; `size` (width, height) is what the frame has.
 
-    An indexed picture holds ids; so does a grey one, unless it is black and one other value (then
-    that is object 1). A transparent picture is a cut-out: what is opaque is object 1. In colour, the
-    DAVIS colours are their ids and other colours count 1, 2, … by their value. Raises MaskError
-    when the picture cannot be read, is empty, too colourful or of another size than the frame.
+    An indexed picture holds ids, and so does a grey one: 128 is object 128. But white (255, or 65535 of
+    16 bits) on black is object 1, and so is what is half as bright as white or more where the edge
+    between them is shaded, or where the picture is a JPEG. A transparent picture is a cut-out: what is
+    opaque is object 1. In colour, the DAVIS colours are their ids and other colours count 1, 2, … by their
+    value. Raises MaskError when the picture cannot be read, is empty, too colourful, a JPEG of anything but
+    black and white, or of another size than the frame.
     """
     from PIL import Image
 
@@ -121,24 +126,42 @@ def _ids(image: object, path: Path) -> np.ndarray:
 
     assert isinstance(image, Image.Image)
     if image.mode == "P":
-        return _binary_is_one(np.array(image))
+        return _white_is_one(np.array(image), 255)
+    if image.format in ("JPEG", "MPO"):
+        return _from_jpeg(np.array(image.convert("RGB")), path)
     if "A" in image.getbands():
         alpha = np.array(image.getchannel("A"))
         if alpha.min() < 255:
             return (alpha >= 128).astype(np.uint8)
         image = image.convert("RGB")
     if len(image.getbands()) == 1:
-        return _few(_binary_is_one(np.array(image).astype(np.int64)), path)
+        return _from_grey(np.array(image).astype(np.int64), 255 if image.mode in ("1", "L") else 65535, path)
     return _from_colours(np.array(image.convert("RGB")), path)
 
 
-def _binary_is_one(ids: np.ndarray) -> np.ndarray:
-    """Black and one grey (255, mostly) is one object; 0 and 2 in an indexed picture stays object 2."""
+def _from_grey(grey: np.ndarray, top: int, path: Path) -> np.ndarray:
+    return hardened(grey) if is_soft(grey, top) else _few(_white_is_one(grey, top), path)
+
+
+def _from_jpeg(rgb: np.ndarray, path: Path) -> np.ndarray:
+    """JPEG blurs numbers and colours into their neighbours; of black and white it leaves enough."""
+    values = rgb.astype(np.int64)
+    grey = values.max(axis=2)
+    if (grey - values.min(axis=2)).max() > JPEG_TINT or not is_black_and_white(grey):
+        raise MaskError(f"mask {path} is a JPEG, which blurs object ids and colours; save it as PNG")
+    return hardened(grey)
+
+
+def _white_is_one(ids: np.ndarray, top: int) -> np.ndarray:
+    """White on black is one object; 0 and 2 stays object 2."""
     values = np.unique(ids[ids != 0])
-    return (ids != 0).astype(np.uint8) if len(values) == 1 and values[0] == 255 else ids
+    return (ids != 0).astype(np.uint8) if len(values) == 1 and values[0] == top else ids
 
 
 def _from_colours(rgb: np.ndarray, path: Path) -> np.ndarray:
+    grey = rgb[:, :, 0].astype(np.int64)
+    if (rgb == rgb[:, :, :1]).all() and is_soft(grey, 255):
+        return hardened(grey)
     codes = rgb.astype(np.int64) @ np.array([65536, 256, 1])
     _few(codes, path)
     colours = np.unique(codes)
