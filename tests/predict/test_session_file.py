@@ -55,6 +55,20 @@ def test_a_session_comes_back_whole(worked, tmp_path) -> None:
     assert set(again.masks(8)) == {2}  # the new object 1 has nothing of the old
 
 
+def test_tracks_of_prompts_that_were_undone_stay_outdated(tmp_path) -> None:
+    s = VideoSession(source(), FakeEngine())
+    s.prompt(0, 1, clicks=[inside(0, 1)])
+    list(s.propagate())
+    s.prompt(3, 1, clicks=[(110, 80, False)])
+    list(s.propagate())
+    s.undo()
+    s.save(tmp_path / "s")
+    again = VideoSession.load(tmp_path / "s", source(), FakeEngine())
+    assert again.outdated == {1}
+    again.prompt(3, 1, clicks=[inside(3, 1)])
+    assert again.outdated == {1}
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_device_is_written_to_not_replaced(worked) -> None:
     with pytest.raises(SessionError, match="cannot write /dev/full: No space left on device; free some"):

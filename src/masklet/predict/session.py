@@ -308,7 +308,9 @@ class VideoSession:
         session = cls(source, engine, policy or saved.policy, close_source=close_source)
         session._history = History((saved.log,), 0)
         session._tracks = saved.tracks
+        # What is tracked may be of prompts that were undone; no later prompt may have their number.
         numbers = [n for known in saved.log.objects.values() for n in (known.lineage, known.version)]
+        numbers += [tracked.version for found in saved.tracks.values() for tracked in found.values()]
         session._serial = max(numbers, default=0)
         return session
 
