@@ -144,6 +144,18 @@ def test_a_bad_prompt_loses_nothing() -> None:
         stream.prompt(1)
 
 
+@pytest.mark.parametrize("bad", ["1", 1.5, True])
+def test_object_ids_are_whole_numbers(bad) -> None:
+    stream = Stream(FakeEngine())
+    with pytest.raises(PromptError, match="must be a whole number"):
+        stream.prompt(bad, clicks=[inside(0, 1)])
+    asking = Stream(FakeEngine(), prompts=lambda frame: [(bad, at(0, 1))])
+    with pytest.raises(PromptError, match="must be a whole number"):
+        asking.step(frames()[0])
+    stream.prompt(np.int64(4), clicks=[inside(0, 1)])
+    assert [type(i) for i in stream.step(frames()[0])] == [int]
+
+
 def test_a_waiting_object_can_be_removed() -> None:
     stream = Stream(FakeEngine())
     stream.prompt(3, clicks=[inside(0, 1)])

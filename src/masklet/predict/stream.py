@@ -13,7 +13,7 @@ from masklet.memory import MemoryBank, MemoryEntry
 from masklet.predict.answer import Answer, answer_mask, answer_of, masks_of
 from masklet.predict.encoding import encoded
 from masklet.predict.policy import TrackingPolicy
-from masklet.predict.prompting import ask, ask_conditioned, check_prompt
+from masklet.predict.prompting import ask, ask_conditioned, check_prompt, whole_id
 from masklet.predict.tracking import gather, remember, step
 from masklet.types import Box, Click, Frame, FrameMasks, Mask, Prompt
 from masklet.video.protocol import FrameStream
@@ -69,7 +69,7 @@ class Stream:
     ) -> None:
         """Add an object, or correct one, on the next frame. Coordinates are checked there."""
         self._check()
-        self._waiting.append((object_id, Prompt.of(clicks, box, mask)))
+        self._waiting.append((whole_id(object_id), Prompt.of(clicks, box, mask)))
 
     def remove(self, object_id: int) -> None:
         """Stop following an object."""
@@ -101,7 +101,7 @@ class Stream:
         if self._ask is not None:
             given = [*given, *(self._ask(frame) or ())]
         prompts: dict[int, Prompt] = {}
-        for object_id, prompt in given:
+        for object_id, prompt in ((whole_id(i), prompt) for i, prompt in given):
             prompts[object_id] = prompts[object_id].merged(prompt) if object_id in prompts else prompt
         for prompt in prompts.values():
             check_prompt(prompt, frame.width, frame.height)
