@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from masklet.video.palette import PalettePng
     from masklet.video.sink import Several
     from masklet.video.source import open_source
+    from masklet.video.stream import StreamOf
 
 _HOME = {
     "AutomaticOptions": "predict.automatic",
@@ -54,6 +55,7 @@ _HOME = {
     "Prompt": "types",
     "Segmenter": "predict.segmenter",
     "Several": "video.sink",
+    "StreamOf": "video.stream",
     "TrackingPolicy": "predict.policy",
     "connect": "client.connection",
     "load": "loading",

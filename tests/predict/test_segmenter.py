@@ -45,6 +45,45 @@ def test_every_way_in(model, tmp_path) -> None:
     assert "fake" in repr(model)
 
 
+def test_a_stream_of_whatever_gives_frames(model, tmp_path) -> None:
+    images = squares(4)
+    for t, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{t}.png")
+    source = ArraySource(images)
+    ways = (
+        str(tmp_path),
+        tmp_path,
+        source,
+        list(images),
+        np.stack(images),
+        (image for image in images),
+        source.read(0, 4),
+        masklet.StreamOf(images),
+    )
+    for frames in ways:
+        with model.stream(frames) as stream:
+            stream.prompt(clicks=[inside(0, 1)])
+            assert [(frame.index, masks[1].area > 0) for frame, masks in stream] == [
+                (t, True) for t in range(4)
+            ], type(frames)
+    assert source.closed
+    stream = model.stream()
+    stream.prompt(clicks=[inside(0, 1)])
+    assert [stream.step(image).index for image in images] == [0, 1, 2, 3]
+
+
+def test_what_gives_no_frames_is_named(model, tmp_path) -> None:
+    for wrong, told in (
+        (7, "cannot stream frames from a int; give a path"),
+        (tmp_path / "no.mp4", "no.mp4"),
+        (["a.png"], "frame 0 must be uint8"),
+    ):
+        with pytest.raises(VideoError, match=told):
+            list(model.stream(wrong))
+    with pytest.raises(VideoError, match="frame 0 must be uint8"):
+        model.stream().step("a.png")
+
+
 def test_a_source_opened_here_is_closed_here(model, monkeypatch) -> None:
     source = ArraySource(squares(3))
     monkeypatch.setattr(Segmenter, "_open", staticmethod(lambda video: (source, True)))

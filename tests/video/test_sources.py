@@ -187,7 +187,7 @@ def test_one_door(tmp_path: Path, film: Film) -> None:
         open_source("")
     with pytest.raises(VideoError, match="no file"):
         open_source(tmp_path / "none.mp4")
-    with pytest.raises(VideoError, match=r"generator has no known length; stream it"):
+    with pytest.raises(VideoError, match=r"a generator has no known length; stream it through masklet"):
         open_source(picture(i) for i in range(3))  # type: ignore[arg-type]
     with pytest.raises(VideoError, match="cannot read frames from a int"):
         open_source(3)  # type: ignore[arg-type]

@@ -83,13 +83,18 @@ class Segmenter:
 
     def stream(
         self,
-        frames: FrameStream | None = None,
+        frames: str | os.PathLike[str] | FrameStream | FrameSource | Iterable[Any] | None = None,
         *,
         prompts: Prompts | None = None,
         policy: TrackingPolicy | None = None,
     ) -> Stream:
-        """Follow objects through an endless source, or through frames given to `step`."""
-        return Stream(self.engine, frames, prompts=prompts, policy=policy)
+        """Follow objects through an endless source, a video read in order, an iterable of arrays uint8
+        [H, W, 3] RGB or of frames; or, without any, through what is given to `step`."""
+        if frames is None:
+            return Stream(self.engine, prompts=prompts, policy=policy)
+        from masklet.video.source import open_stream  # brings the video decoder, which few callers need
+
+        return Stream(self.engine, open_stream(frames), prompts=prompts, policy=policy)
 
     @staticmethod
     def _open(video: Any) -> tuple[FrameSource, bool]:

@@ -17,6 +17,7 @@ from masklet.predict.prompting import ask, ask_conditioned, check_prompt, whole_
 from masklet.predict.tracking import gather, remember, step
 from masklet.types import Box, Click, Frame, FrameMasks, Mask, Prompt
 from masklet.video.protocol import FrameStream
+from masklet.video.stream import frame_of
 
 Prompts = Callable[[Frame], Iterable[tuple[int, Prompt]] | None]
 """Asked before every frame is tracked: (object id, prompt) for each object to add or correct on it."""
@@ -90,13 +91,16 @@ class Stream:
                 return
             yield frame, self.step(frame)
 
-    def step(self, frame: Frame) -> FrameMasks:
+    def step(self, frame: Frame | np.ndarray) -> FrameMasks:
         """Track every object on the next frame, after taking the prompts that wait for it.
 
+        frame    or its picture uint8 [H, W, 3] RGB, which is then numbered by the steps until here
         raises   PromptError when a prompt does not fit; then nothing has changed but that the waiting
                  prompts are gone, and the frame may be given again
         """
         self._check()
+        if not isinstance(frame, Frame):
+            frame = frame_of(frame, self._t)
         given, self._waiting = self._waiting, []
         if self._ask is not None:
             given = [*given, *(self._ask(frame) or ())]

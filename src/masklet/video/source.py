@@ -1,9 +1,9 @@
-"""One door for everything frames can come from."""
+"""One door for everything frames can come from: as a stored video, or as a stream."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -14,7 +14,8 @@ from masklet.errors import VideoError
 from masklet.video.arrays import ArrayFrames
 from masklet.video.file import VideoFile
 from masklet.video.folder import FrameFolder, is_picture
-from masklet.video.protocol import FrameSource
+from masklet.video.protocol import FrameSource, FrameStream
+from masklet.video.stream import StreamOf
 
 
 def open_source(
@@ -43,11 +44,30 @@ def open_source(
         return ArrayFrames([np.asarray(item) for item in source], rate=rate)
     if hasattr(source, "__iter__"):
         raise VideoError(
-            f"a {type(source).__name__} has no known length; stream it through StreamOf(…) or make it a list"
+            f"a {type(source).__name__} has no known length; stream it through masklet.StreamOf(…) or make "
+            "it a list"
         )
     raise VideoError(
         f"cannot read frames from a {type(source).__name__}; give a path, a folder, an array or a list"
     )
+
+
+def open_stream(frames: Any) -> FrameStream:
+    """Frames once, in order, from whatever holds them: a path, a source, or an iterable of arrays or frames.
+
+    A FrameStream is given back as it is. Raises VideoError, naming what was given, for anything else.
+    """
+    if isinstance(frames, (str, os.PathLike)):
+        return StreamOf(open_source(frames))
+    if _is_source(frames) or isinstance(frames, (Generator, np.ndarray)):
+        return StreamOf(frames)
+    if not hasattr(frames, "__iter__"):
+        raise VideoError(
+            f"cannot stream frames from a {type(frames).__name__}; give a path, a masklet.Camera, or an "
+            "iterable of arrays"
+        )
+    stream: FrameStream = frames if hasattr(frames, "close") else StreamOf(frames)
+    return stream
 
 
 def _open_path(path: Path, rate: Fraction | int | None) -> FrameSource:

@@ -53,10 +53,7 @@ class StreamOf:
     def _count(self, items: Iterator[np.ndarray | Frame]) -> Iterator[Frame]:
         size = None
         for index, item in enumerate(items):
-            if isinstance(item, Frame):
-                frame = item.at(index)
-            else:
-                frame = Frame(index, index / self._rate, check_image(item, index))
+            frame = item.at(index) if isinstance(item, Frame) else frame_of(item, index, self._rate)
             size = size or (frame.width, frame.height)
             if (frame.width, frame.height) != size:
                 raise VideoError(
@@ -64,6 +61,11 @@ class StreamOf:
                     f"{frame.width}×{frame.height}; start a new stream there"
                 )
             yield frame
+
+
+def frame_of(image: Any, index: int, rate: Fraction = UNTIMED_RATE) -> Frame:
+    """An image uint8 [H, W, 3] RGB as a frame; raises VideoError when it is none."""
+    return Frame(index, index / rate, check_image(image, index))
 
 
 def _items(frames: Any) -> Iterator[np.ndarray | Frame]:
