@@ -149,15 +149,15 @@ def stack(parts: list[Candidates]) -> Candidates:
 
 
 class Impatient(FakeEngine):
-    """Someone presses Ctrl-C while a frame is encoded."""
+    """Someone presses Ctrl-C, or sends another signal, while a frame is encoded."""
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, by: int = signal.SIGINT) -> None:
         super().__init__()
-        self.at = at
+        self.at, self.by = at, by
 
     def encode_image(self, image: np.ndarray) -> np.ndarray:
         if self.calls["encode"] == self.at:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self.by)
         return super().encode_image(image)
 
 

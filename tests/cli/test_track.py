@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from fractions import Fraction
 from pathlib import Path
@@ -276,10 +277,24 @@ def test_a_damaged_video_gives_the_frames_before(cli, tmp_path: Path, output: st
         assert list(done.json["objects"][0]["masks"]) == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM is not sent on Windows")
+@pytest.mark.parametrize("engine", [Impatient(at=0, by=signal.SIGTERM)])
+def test_sigterm_before_there_is_anything_leaves_nothing(cli, frames: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    done = cli("track", frames, "--click", spot(1), "--masks", made / "m.json", "-o", made / "o.mp4")
+    assert (done.code, done.complaint) == (130, "masklet: interrupted")
+    assert list(made.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 class TestCtrlC:
     @pytest.fixture
-    def engine(self) -> FakeEngine:
-        return Impatient(at=4)
+    def engine(self, by: int) -> FakeEngine:
+        if by == signal.SIGTERM and os.name == "nt":
+            pytest.skip("SIGTERM is not sent on Windows")
+        return Impatient(at=4, by=by)
 
     def test_what_was_done_stays_and_the_files_are_valid(self, cli, frames: Path, tmp_path: Path) -> None:
         masks, overlay = tmp_path / "m.json", tmp_path / "o.mp4"
@@ -290,6 +305,7 @@ class TestCtrlC:
         assert done.complaint == f"masklet: interrupted; {count} of 8 frames are done"
         assert len(pictures(overlay)) == count
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
     def test_also_in_the_backward_sweep_that_nothing_was_shown_of(
         self, cli, frames: Path, tmp_path: Path

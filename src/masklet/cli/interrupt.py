@@ -1,4 +1,7 @@
-"""Ctrl-C that lets the frame at hand finish, so that every output stays valid."""
+"""Ctrl-C that lets the frame at hand finish, so that every output stays valid; SIGTERM is heard as Ctrl-C.
+
+SIGTERM is how `timeout`, `docker stop`, systemd and SLURM end a program.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,39 @@ from types import FrameType
 
 
 class Interrupted(Exception):
-    """Ctrl-C ended the work early; what was done is in its files. Not a KeyboardInterrupt, which
+    """Ctrl-C or SIGTERM ended the work early; what was done is in its files. Not a KeyboardInterrupt, which
     libraries on the way up would take for theirs."""
 
 
 class Interruption:
-    """Whether Ctrl-C was pressed."""
+    """Whether Ctrl-C was pressed, or SIGTERM came."""
 
     def __init__(self) -> None:
         self.happened = False
 
 
 @contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """While the block runs, SIGTERM is a KeyboardInterrupt, on whose way up half-written files go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may take signals
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def leave_sigterm_to_the_server() -> None:
+    """Take `sigterm_as_ctrl_c` back: the server ends its own way, and then as systemd expects."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
 def stopping_gently(stop: Callable[[], None]) -> Iterator[Interruption]:
-    """While the block runs, the first Ctrl-C calls `stop`; the second one interrupts at once."""
+    """While the block runs, the first Ctrl-C or SIGTERM calls `stop`; the second one interrupts at once."""
     seen = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield seen  # only the main thread may take signals
@@ -31,11 +53,13 @@ def stopping_gently(stop: Callable[[], None]) -> Iterator[Interruption]:
 
     def first(number: int, frame: FrameType | None) -> None:
         seen.happened = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each in before:
+            signal.signal(each, signal.default_int_handler)
         stop()
 
-    before = signal.signal(signal.SIGINT, first)
+    before = {each: signal.signal(each, first) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield seen
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

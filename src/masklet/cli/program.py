@@ -29,7 +29,7 @@ from masklet.cli import (
     track,
     train,
 )
-from masklet.cli.interrupt import Interrupted
+from masklet.cli.interrupt import Interrupted, sigterm_as_ctrl_c
 from masklet.errors import ConfigError, MaskletError, PromptError, UnknownFrameError, UnknownObjectError
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -103,7 +103,8 @@ def main(arguments: Sequence[str] | None = None, *, load: Callable[..., Any] | N
 def run(arguments: Sequence[str] | None = None, *, load: Callable[..., Any] | None = None) -> int:
     """Run the command line; returns the exit code, whatever happens."""
     try:
-        return _run(list(sys.argv[1:] if arguments is None else arguments), load or _load)
+        with sigterm_as_ctrl_c():
+            return _run(list(sys.argv[1:] if arguments is None else arguments), load or _load)
     except BaseException as error:
         if isinstance(error, SystemExit):
             return error.code if isinstance(error.code, int) else FAILED

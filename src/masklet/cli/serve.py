@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from masklet.cli.interrupt import leave_sigterm_to_the_server
 from masklet.cli.options import Engine, InputSize, open_model
 from masklet.cli.served_model import served_model
 from masklet.errors import ConfigError
@@ -150,6 +151,7 @@ def serve(
         for line in chosen.lines:
             typer.echo(line)
 
+    leave_sigterm_to_the_server()
     serve_until_stopped(settings, loads, browser=not no_browser, log_json=log_json, say=say)
 
 
