@@ -112,6 +112,9 @@ def test_pictures_of_every_kind_load_alike(tmp_path) -> None:
     deep = Image.fromarray(image[..., 0].astype(np.uint16) * 257)
     deep.save(tmp_path / "deep.png")
     assert np.array_equal(load_picture(tmp_path / "deep.png"), grey)
+    ground = int(image[0, 0, 0])
+    deep.save(tmp_path / "holes.png", transparency=ground * 257)
+    assert np.array_equal(load_picture(tmp_path / "holes.png"), np.where(grey == ground, 0, grey))
 
 
 def test_a_picture_and_a_frame_look_the_same(tmp_path) -> None:

@@ -127,12 +127,12 @@ def rgb_array(image: Image, name: str = "the picture") -> np.ndarray:
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep(np.asarray(image), image.info.get("transparency"), name)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(ground, image)
-    elif image.mode.startswith("I") or image.mode == "F":
-        return _from_deep(np.asarray(image), name)
     return np.array(image.convert("RGB"))
 
 
@@ -142,11 +142,13 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in parts)
 
 
-def _from_deep(values: np.ndarray, name: str) -> np.ndarray:
+def _from_deep(values: np.ndarray, transparent: int | None, name: str) -> np.ndarray:
     # 16-bit greys: PIL's own conversion clips at 255 instead of scaling.
     if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 65535:
         raise VideoError(f"{name} holds {values.dtype} pixels; save it with 8 or 16 bits a channel")
     grey = (values.astype(np.uint32) // 257).astype(np.uint8)
+    if transparent is not None:
+        grey[values == transparent] = 0
     return np.repeat(grey[:, :, None], 3, axis=2)
 
 
