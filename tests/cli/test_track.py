@@ -250,6 +250,19 @@ def test_masks_that_do_not_fit(cli, frames: Path, tmp_path: Path) -> None:
     assert "shows objects 1, 2, not 5" in done.complaint
 
 
+def test_ids_that_do_not_fit_pngs_are_refused_before_the_work(cli, frames: Path, tmp_path: Path) -> None:
+    ids = np.zeros((96, 128), np.uint16)
+    ids[20:30, 20:30], ids[40:50, 40:50] = 300, 2
+    Image.fromarray(ids).save(tmp_path / "deep.png")
+    for what in (("--object", "300", "--click", spot(1)), ("--mask", tmp_path / "deep.png")):
+        done = cli("track", frames, *what, "--masks", tmp_path / "out")
+        assert done.code == 2
+        assert "object 300 does not fit PNGs, whose ids are 1 to 255; give it" in done.complaint
+        assert bool(done.opened) == (what[0] == "--mask")
+        assert not (tmp_path / "out").exists()
+    assert cli("track", frames, "--object", "300", "--click", spot(1), "--json").code == 0
+
+
 def test_videos_that_are_none(cli, tmp_path: Path) -> None:
     (tmp_path / "x.mp4").write_bytes(b"no video")
     (tmp_path / "empty").mkdir()

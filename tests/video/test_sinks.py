@@ -563,6 +563,12 @@ def test_one_failing_output_does_not_stop_the_others(
     assert "this one is broken" in caplog.text
 
 
+def test_an_output_alone_has_no_others_that_go_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SinkError, match="object id 300"), Several([PalettePng(tmp_path)]) as sink:
+        sink.write(frame_of(0), FrameMasks(0, {300: disc(0)}))
+    assert caplog.text == ""
+
+
 def test_when_the_last_output_fails_it_is_said_at_once() -> None:
     sink = Several([Failing(0)])
     with pytest.raises(SinkError, match="this one is broken"):

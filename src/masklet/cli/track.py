@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +143,7 @@ def track(
         raise ConfigError(
             f"cannot tell from {masks} what to write; name it .json, or give a folder without an ending"
         )
+    _check_ids([p.object_id for p in prompts if p.object_id is not None], masks)
     check_outputs(
         [output, masks, cutout], [video, *(p.mask_file for p in prompts if p.mask_file is not None)]
     )
@@ -150,6 +151,7 @@ def track(
         for prompt in prompts:
             _give(session, prompt)
             print(prompt, file=sys.stderr)
+        _check_ids(session.objects, masks)  # pictures have ids of their own
         if (advice := finer(session, model)) is not None:
             print(advice, file=sys.stderr)
         way = cast("Direction", direction)  # propagate says so when it is none of the three
@@ -168,6 +170,22 @@ def track(
             raise Interrupted(f"interrupted; {len(done)} of {len(frames)} frames are done")
         if ending is not None:
             raise ending
+
+
+def _check_ids(ids: Iterable[int], masks: Path | None) -> None:
+    """Raise for an object that does not fit the PNGs asked for, before any work is done."""
+    from masklet.video.palette import MOST_ID
+
+    if _is_folder(masks) and (large := [i for i in ids if i > MOST_ID]):
+        raise ConfigError(
+            f"object {large[0]} does not fit PNGs, whose ids are 1 to {MOST_ID}; give it a smaller --object, "
+            "or write --masks OUT.JSON"
+        )
+
+
+def _is_folder(masks: Path | None) -> bool:
+    """Whether --masks asks for a folder of PNGs."""
+    return masks is not None and masks.suffix.lower() != ".json"
 
 
 def _give(session: VideoSession, placed: PlacedPrompt) -> None:
@@ -234,7 +252,7 @@ def _sinks(session: VideoSession, files: _Files) -> list[MaskSink]:
     from masklet.video.protocol import sample_aspect_of
 
     sinks: list[MaskSink] = []
-    if files.masks is not None and files.masks.suffix.lower() != ".json":
+    if files.masks is not None and _is_folder(files.masks):
         sinks.append(PalettePng(files.masks))
     elif files.masks is not None:
         sinks.append(CocoJson(files.masks, name=session.source.name, length=len(session.source)))

@@ -15,6 +15,8 @@ from masklet.video.draft import Draft, make_folder, writing
 from masklet.video.sink import Sink
 from masklet.video.soft_mask import hardened, is_black_and_white, is_soft
 
+MOST_ID = 255
+"""The largest object id that a PNG of 8 bits holds."""
 MOST_OBJECTS = 64
 """A picture with more grey levels or colours than this is a photo, not ids."""
 JPEG_TINT = 16
@@ -106,9 +108,11 @@ class PalettePng(Sink):
 
 
 def _indexed(masks: Mapping[int, Mask], target: Path) -> np.ndarray:
-    bad = [i for i in masks if not 1 <= i <= 255]
+    bad = [i for i in masks if not 1 <= i <= MOST_ID]
     if bad:
-        raise SinkError(f"cannot write {target}: object id {bad[0]} does not fit a PNG, ids must be 1 to 255")
+        raise SinkError(
+            f"cannot write {target}: object id {bad[0]} does not fit a PNG, ids must be 1 to {MOST_ID}"
+        )
     sizes = {(m.width, m.height) for m in masks.values()}
     if len(sizes) != 1:
         known = ", ".join(f"{w}×{h}" for w, h in sorted(sizes)) or "none"

@@ -77,6 +77,7 @@ class Several(Sink):
             except Exception as error:
                 self._leave_out(sink, error)
         if self.failures and not self._sinks:
+            self._closed = True  # closing would say it again
             raise self._report()
 
     def close(self) -> None:
@@ -85,22 +86,24 @@ class Several(Sink):
             try:
                 sink.close()
             except Exception as error:
-                self._note(sink, error)
+                self._note(sink, error, alone=len(sinks) == 1)
         if self.failures and not self._closed:
             self._closed = True
             raise self._report()
         self._closed = True
 
     def _leave_out(self, sink: MaskSink, error: Exception) -> None:
-        self._note(sink, error)
+        self._note(sink, error, alone=len(self._sinks) == 1)
         self._sinks.remove(sink)
         try:
             sink.close()
         except Exception as second:
             log.debug("closing the failed output %s: %s", type(sink).__name__, second)
 
-    def _note(self, sink: MaskSink, error: Exception) -> None:
-        log.error("output %s failed, the others go on: %s", type(sink).__name__, error)
+    def _note(self, sink: MaskSink, error: Exception, *, alone: bool) -> None:
+        """Keep an error; that of an output alone is raised at once and needs no line of its own."""
+        if not alone:
+            log.error("output %s failed, the others go on: %s", type(sink).__name__, error)
         self.failures.append(error)
 
     def _report(self) -> SinkError:
