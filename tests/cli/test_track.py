@@ -263,6 +263,17 @@ def test_ids_that_do_not_fit_pngs_are_refused_before_the_work(cli, frames: Path,
     assert cli("track", frames, "--object", "300", "--click", spot(1), "--json").code == 0
 
 
+def test_pngs_of_an_earlier_run_are_named(cli, frames: Path, tmp_path: Path) -> None:
+    def tracked(*options: str) -> str:
+        done = cli("track", frames, "--click", spot(1), *options, "--masks", tmp_path / "out")
+        assert done.code == 0
+        return done.err
+
+    assert "other PNGs" not in tracked()
+    assert "other PNGs" not in tracked()  # a run over the same frames replaces them all
+    assert f"{tmp_path / 'out'} holds 5 other PNGs (00003.png …), which stay" in tracked("--limit", "2")
+
+
 def test_videos_that_are_none(cli, tmp_path: Path) -> None:
     (tmp_path / "x.mp4").write_bytes(b"no video")
     (tmp_path / "empty").mkdir()

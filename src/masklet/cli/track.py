@@ -156,6 +156,7 @@ def track(
             print(advice, file=sys.stderr)
         way = cast("Direction", direction)  # propagate says so when it is none of the three
         frames = _shown(session, way, limit)
+        _tell_of_others(masks, frames)
         started = time.perf_counter()
         files = _Files(output, look, masks, cutout)
         with closing(_opened(session, min(frames), files)) as sink:
@@ -186,6 +187,22 @@ def _check_ids(ids: Iterable[int], masks: Path | None) -> None:
 def _is_folder(masks: Path | None) -> bool:
     """Whether --masks asks for a folder of PNGs."""
     return masks is not None and masks.suffix.lower() != ".json"
+
+
+def _tell_of_others(masks: Path | None, frames: range) -> None:
+    """Warn of PNGs in the folder that this run will not replace, as it would a file."""
+    from masklet.video.palette import frame_png
+
+    if masks is None or not _is_folder(masks):
+        return
+    written = {frame_png(index) for index in frames}
+    others = sorted(f.name for f in masks.glob("*.png") if f.name not in written)
+    if others:
+        print(
+            f"{masks} holds {len(others)} other PNGs ({others[0]} …), which stay; remove them unless they "
+            "belong to these masks",
+            file=sys.stderr,
+        )
 
 
 def _give(session: VideoSession, placed: PlacedPrompt) -> None:

@@ -22,6 +22,9 @@ MOST_OBJECTS = 64
 JPEG_TINT = 16
 """Most that a JPEG's channels differ where it is grey: its colours are rounded apart from its brightness."""
 
+frame_png = "{:05d}.png".format
+"""DAVIS's file name of a frame index."""
+
 
 @lru_cache(maxsize=1)
 def davis_palette() -> np.ndarray:
@@ -93,9 +96,7 @@ class PalettePng(Sink):
     it appears; frames may come in any order, and a frame written again replaces its file.
     """
 
-    def __init__(
-        self, folder: str | os.PathLike[str], *, name: Callable[[int], str] = "{:05d}.png".format
-    ) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, name: Callable[[int], str] = frame_png) -> None:
         self.folder = Path(folder)
         self._name = name
         make_folder(self.folder)
