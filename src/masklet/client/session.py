@@ -18,6 +18,7 @@ from masklet.predict.plan import Direction, Plan, plan
 from masklet.server.masks_json import rle_of
 from masklet.server.wire import split, unpack
 from masklet.types import Box, Click, Frame, FrameMasks, Mask, Masklet
+from masklet.video.draft import drafted
 from masklet.video.protocol import FrameSource
 
 POLL_S = 0.2
@@ -197,20 +198,26 @@ class RemoteSession:
         """Have the server write a file and fetch it. format: coco, sav, png, yolo, cutout or video.
 
         options   objects, start, stop, cutout, effects, sound: see docs/serving.md
+        raises    SinkError when the file cannot be written, before the server is asked; a file that was
+                  there stays until the new one is whole
         """
+        with drafted(path) as draft:
+            draft.write_bytes(self._exported(format, options))
+        return Path(path)
+
+    def _exported(self, format: str, options: Mapping[str, Any]) -> bytes:
         export = self._transport.call("POST", f"{self._path}/exports", {"format": format, **options})
         while export["state"] in ("queued", "running"):
             time.sleep(POLL_S)
             export = self._transport.call("GET", f"/api/exports/{export['id']}")
         if export["state"] != "done":
             raise SessionError(export["message"] or f"the export was {export['state']}")
-        data = self._transport.fetch("GET", f"/api/exports/{export['id']}/file")
-        Path(path).write_bytes(data)
-        return Path(path)
+        return self._transport.fetch("GET", f"/api/exports/{export['id']}/file")
 
     def save(self, path: str | Path) -> None:
-        """Write the work to one file; the server's page and API can restore it."""
-        Path(path).write_bytes(self._transport.fetch("GET", f"{self._path}/file"))
+        """Write the work to one file, as `export` does; the server's page and API can restore it."""
+        with drafted(path) as draft:
+            draft.write_bytes(self._transport.fetch("GET", f"{self._path}/file"))
 
     def delete(self) -> None:
         """Remove the session from the server."""

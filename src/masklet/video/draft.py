@@ -55,6 +55,19 @@ class Draft:
                 self.path.unlink()
 
 
+@contextmanager
+def drafted(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """The path of a Draft that is put at its target when the block is through, and removed after an error."""
+    draft = Draft(target)
+    try:
+        with writing(draft.target):
+            yield draft.path
+        draft.commit()
+    except BaseException:
+        draft.discard()
+        raise
+
+
 def is_direct(target: Path) -> bool:
     """Whether to write to the target itself: it is a device or a pipe, or one of /dev's names for a file."""
     return target.exists() and (not target.is_file() or target.parent == Path("/dev"))
