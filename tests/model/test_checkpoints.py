@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+import masklet
 from masklet.errors import CheckpointError
 from masklet.model import checkpoints, names_huggingface, names_official, quantised
 from masklet.model.checkpoints import Card
@@ -183,8 +184,14 @@ def test_files_that_are_no_checkpoint(tmp_path: Path) -> None:
         checkpoints.load_state(tmp_path / "none.pt")
     for name in ("junk.pt", "junk.safetensors"):
         (tmp_path / name).write_bytes(b"not weights at all")
-        with pytest.raises(CheckpointError, match="cannot read"):
+        with pytest.raises(CheckpointError, match=r"junk\..* is not a checkpoint, .*see `masklet models`"):
             checkpoints.load_state(tmp_path / name)
+        with pytest.raises(CheckpointError, match="is not a checkpoint"):
+            masklet.load(tmp_path / name, device="cpu")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    with pytest.raises(CheckpointError, match="is not a checkpoint") as told:
+        checkpoints.load_state(tmp_path / "picture.png")
+    assert "weights_only" not in str(told.value)  # PyTorch's advice to let any file run code
     torch.save({"model": {}}, tmp_path / "empty.pt")
     with pytest.raises(CheckpointError, match="holds no weights"):
         checkpoints.load_state(tmp_path / "empty.pt")
@@ -199,7 +206,7 @@ def test_a_truncated_file_says_so(tmp_path: Path, state: dict) -> None:
     for name in ("w.pt", "w.safetensors"):
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(CheckpointError, match="is it complete"):
+        with pytest.raises(CheckpointError, match="not a whole one"):
             checkpoints.load_state(tmp_path / name)
 
 

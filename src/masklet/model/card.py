@@ -41,14 +41,21 @@ def read_card(path: str | Path) -> Card | None:
     try:
         with safe_open(str(path), framework="np") as file:
             metadata: dict[str, str] = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
+    except SafetensorError as error:
+        raise no_checkpoint(path, str(error)) from error
     if METADATA not in metadata:
         return None
     try:
         return Card(**json.loads(metadata[METADATA]))
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path} has a card that cannot be read: {error}") from error
+
+
+def no_checkpoint(path: str | Path, reason: str) -> CheckpointError:
+    """The error of a file that cannot be read as weights: another kind, or a part of one."""
+    return CheckpointError(f"{path} is not a checkpoint, or not a whole one ({reason}); see `masklet models`")
 
 
 def check_undamaged(path: str | Path, card: Card, found: str) -> None:

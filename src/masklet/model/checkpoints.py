@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from masklet.errors import CheckpointError
 from masklet.model import names_huggingface, names_official, quantised
-from masklet.model.card import METADATA, Card, check_undamaged, hash_of, read_card
+from masklet.model.card import METADATA, Card, check_undamaged, hash_of, no_checkpoint, read_card
 
 SHOWN = 5
 """Parameters of each kind that a mismatch names; the others are counted."""
@@ -195,8 +195,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
     try:
         tensors: dict[str, Tensor] = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}; is it complete?") from error
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
+    except SafetensorError as error:
+        raise no_checkpoint(path, str(error)) from error
     card = read_card(path)
     if card is not None:
         check_undamaged(path, card, content_hash(tensors))
@@ -208,11 +210,14 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
 
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
+    except (pickle.UnpicklingError, ValueError, KeyError) as error:
+        # PyTorch's own words advise to switch its safety check off.
+        raise no_checkpoint(path, "it does not hold weights alone in PyTorch's format") from error
+    except (RuntimeError, EOFError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise CheckpointError(
-            f"cannot read {path}: {reason or type(error).__name__}; is it complete?"
-        ) from error
+        raise no_checkpoint(path, reason or type(error).__name__) from error
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
         content = content["model"]
     if not isinstance(content, dict) or not content:
