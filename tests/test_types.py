@@ -29,9 +29,14 @@ def test_mask_refuses_what_is_no_mask() -> None:
         Mask.from_array(np.zeros((2, 3, 4), bool))
     with pytest.raises(MaskError, match="NaN"):
         Mask.from_array(np.full((2, 3), np.nan))
-    for logits in (np.full((2, 3), -4.0), np.linspace(0, 1, 6).reshape(2, 3)):
+    logits, soft = np.full((2, 3), -4.0), np.linspace(0, 1, 6).reshape(2, 3)
+    for wrong in (logits, soft, logits.astype(int), (soft * 255).astype(np.uint8), np.array([[0, 1, 2]])):
         with pytest.raises(MaskError, match="threshold it first"):
-            Mask.from_array(logits)
+            Mask.from_array(wrong)
+    with pytest.raises(MaskError, match="must hold numbers or bool"):
+        Mask.from_array(np.array([["a", "b"]]))
+    for two in (0, 1), (0, 255), (0, 3), (1, 1):
+        assert Mask.from_array(np.array([two], np.uint8)).area == sum(v > 0 for v in two)
     assert Mask.from_array(np.array([[0.0, 255.0]])).area == 1
     with pytest.raises(MaskError, match="4×3 and 3×4 cannot be compared"):
         Mask.empty(3, 4).iou(Mask.empty(4, 3))

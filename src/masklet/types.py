@@ -101,13 +101,12 @@ class Mask:
 
     @classmethod
     def from_array(cls, array: np.ndarray) -> Mask:
-        """Encode a bool or 0/1 array [H, W]."""
+        """Encode an array [H, W] of bool, or of 0 and one other value (1 or 255, mostly)."""
         array = np.asarray(array)
         if array.ndim != 2:
             raise MaskError(f"a mask must be [H, W], got {list(array.shape)}")
         if array.dtype != bool:
-            if np.issubdtype(array.dtype, np.floating):
-                _check_binary(array)
+            _check_binary(array)
             array = array != 0
         return cls(rle.encode(array), int(array.shape[0]), int(array.shape[1]))
 
@@ -208,13 +207,15 @@ class Prompt:
 
 
 def _check_binary(array: np.ndarray) -> None:
-    """Refuse logits and probabilities: nearly every one differs from 0, so all would be the object."""
+    """Refuse logits, probabilities and ids: nearly every one differs from 0, so all would be the object."""
+    if not np.issubdtype(array.dtype, np.number):
+        raise MaskError(f"a mask must hold numbers or bool, got {array.dtype}")
     if not np.isfinite(array).all():
         raise MaskError("a mask must hold finite values, got NaN or infinity")
-    if array.size and (array.min() < 0 or not np.isin(array, (0, array.max())).all()):
+    if array.size and (array.min() < 0 or not ((array == 0) | (array == array.max())).all()):
         raise MaskError(
             f"a mask of {array.dtype} must hold 0 and one other value, got {array.min():g} to "
-            f"{array.max():g}; threshold it first, logits as mask > 0"
+            f"{array.max():g}; threshold it first: logits > 0, soft masks > 127, ids == one"
         )
 
 
