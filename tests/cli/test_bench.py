@@ -104,3 +104,18 @@ def test_bad_input_is_one_line(cli, arguments: list[str], complaint: str) -> Non
     done = cli("bench", "--here", *arguments)
     assert done.code == 2
     assert complaint in done.complaint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["no.mp4", "--model", "masklet-nano"], 1, "no.mp4 does not exist; check the path"),
+        (["no.mp4", "--model", "nosuch"], 1, "unknown model 'nosuch'"),
+        (["."], 2, ". needs a --box X0,Y0,X1,Y1 for each object on its first frame: 1 wanted, 0 given"),
+    ],
+)
+def test_what_is_missing_is_told_before_measuring(cli, arguments, code, complaint) -> None:
+    done = cli("bench", *arguments)
+    assert done.code == code
+    assert complaint in done.complaint
+    assert "measuring" not in done.err

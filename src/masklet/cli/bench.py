@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from masklet.cli.options import Boxes, Compiled, Device, Json
-from masklet.errors import ConfigError, MaskletError
+from masklet.errors import ConfigError, MaskletError, VideoError
 from masklet.model.registry import DEFAULT
 
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ def bench(
     if plot is not None and plot.suffix.lower() != ".svg":
         raise ConfigError(f"cannot draw {plot}: name it .svg")
     counts = objects or [1]
+    if not (here or random):
+        _check_models(model or [DEFAULT])
+    if video is not None:
+        _check_own(video, len(box or []), max(counts))
     measured: list[Measured] = []
     skipped: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -119,6 +123,27 @@ def bench(
             typer.echo(str(ratio))
     if not measured:
         raise ConfigError("nothing could be measured")
+
+
+def _check_models(names: Sequence[str]) -> None:
+    """Raise for a model that is not there: a process of its own would only find out after others."""
+    from masklet.engine.openvino_store import is_exported
+    from masklet.model.registry import resolve
+
+    for name in names:
+        if not is_exported(name):
+            resolve(name)
+
+
+def _check_own(video: Path, boxes: int, objects: int) -> None:
+    """Raise unless somebody's own video is there, and has a box for each object."""
+    if not video.exists():
+        raise VideoError(f"{video} does not exist; check the path")
+    if boxes < objects:
+        raise ConfigError(
+            f"{video} needs a --box X0,Y0,X1,Y1 for each object on its first frame: {objects} wanted, "
+            f"{boxes} given"
+        )
 
 
 def _clip(objects: int, frames: int, folder: Path) -> Clip:
