@@ -140,6 +140,12 @@ def test_an_unknown_command_or_option(cli) -> None:
         (OSError(errno.ENOSPC, "No space left on device", "out.mp4"), 1, "No space left on device: out.mp4"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "masklet: No space left on device: an output"),
         (MemoryError(), 1, "out of memory"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: …"),
+            1,
+            "smaller --input-size",
+        ),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), 1, "smaller --input-size"),
         (ZeroDivisionError("by zero"), 1, "unexpected ZeroDivisionError: by zero"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
@@ -165,3 +171,14 @@ def test_debugging_shows_where(capsys: pytest.CaptureFixture[str], monkeypatch: 
 
     assert program.run(["segment", "p.png", "--click", "1,1", "--json"], load=load) == 1
     assert "Traceback" in capsys.readouterr().err
+    for off in ("0", ""):
+        monkeypatch.setenv(program.DEBUG_VARIABLE, off)
+        assert program.run(["segment", "p.png", "--click", "1,1", "--json"], load=load) == 1
+        assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["segment", "track", "auto"])
+def test_an_empty_path_is_not_the_folder_one_is_in(cli, command: str) -> None:
+    done = cli(command, "", "--json")
+    assert done.code == 2
+    assert "the path is empty" in done.complaint

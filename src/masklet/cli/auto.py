@@ -13,7 +13,7 @@ import typer
 
 from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.masks import described, rle_of, write_text
-from masklet.cli.options import Device, Engine, InputSize, Json, Model, open_model
+from masklet.cli.options import Device, Engine, InputSize, Json, Model, given_path, open_model
 from masklet.cli.outputs import check_outputs
 from masklet.cli.progress import progress_bar
 from masklet.cli.sounding import add_sound
@@ -52,7 +52,10 @@ def auto(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="PHOTO", help="A picture, a video, or a folder of its frames.", show_default=False
+            metavar="PHOTO",
+            help="A picture, a video, or a folder of its frames.",
+            parser=given_path,
+            show_default=False,
         ),
     ],
     output: Annotated[

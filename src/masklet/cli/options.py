@@ -8,6 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+
+def given_path(text: str) -> Path:
+    """The path of an argument; an empty one (an unset variable, mostly) would be the folder one is in."""
+    if not text:
+        raise typer.BadParameter("the path is empty")
+    return Path(text)
+
+
 Model = Annotated[
     str, typer.Option("--model", "-m", help="A name from `masklet models`, or the path of a checkpoint file.")
 ]
@@ -37,7 +45,7 @@ Compiled = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-Photo = Annotated[Path, typer.Argument(help="The picture.", show_default=False)]
+Photo = Annotated[Path, typer.Argument(help="The picture.", parser=given_path, show_default=False)]
 Clicks = Annotated[
     list[str] | None,
     typer.Option(

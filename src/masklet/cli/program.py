@@ -108,7 +108,7 @@ def run(arguments: Sequence[str] | None = None, *, load: Callable[..., Any] | No
     except BaseException as error:
         if isinstance(error, SystemExit):
             return error.code if isinstance(error.code, int) else FAILED
-        if os.environ.get(DEBUG_VARIABLE):
+        if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
             traceback.print_exc()
         code, message = verdict(error)
         if message:  # `masklet` alone has printed its help and has nothing to add
@@ -142,10 +142,16 @@ def verdict(error: BaseException) -> tuple[int, str]:
         where = error.filename or "an output"
         reason = f"{error.strerror}: {where}" if error.strerror else str(error)
         return FAILED, _one_line(reason)
-    if isinstance(error, MemoryError):
-        return FAILED, "out of memory; try --device cpu or fewer objects at once"
+    if isinstance(error, MemoryError) or _is_out_of_memory(error):
+        return FAILED, "out of memory; try a smaller --input-size, --device cpu or fewer objects at once"
     what = _one_line(str(error))
     return FAILED, f"unexpected {type(error).__name__}: {what} ({DEBUG_VARIABLE}=1 shows where)"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """PyTorch's way to say it, on GPUs and on CPUs."""
+    said = str(error)
+    return isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
 
 
 def _see_help(error: Any) -> str:

@@ -17,7 +17,18 @@ from masklet.cli.finer import finer
 from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.looks import parse_look
 from masklet.cli.masks import rle_of
-from masklet.cli.options import Boxes, Clicks, Compiled, Device, Engine, InputSize, Json, Model, open_model
+from masklet.cli.options import (
+    Boxes,
+    Clicks,
+    Compiled,
+    Device,
+    Engine,
+    InputSize,
+    Json,
+    Model,
+    given_path,
+    open_model,
+)
 from masklet.cli.outputs import check_outputs
 from masklet.cli.progress import progress_bar
 from masklet.cli.prompts import OrderedCommand, PlacedPrompt, placed_prompts, typed
@@ -41,7 +52,14 @@ def add_to(app: typer.Typer) -> None:
 
 def track(
     ctx: typer.Context,
-    video: Annotated[Path, typer.Argument(help="A video file, or a folder of pictures.", show_default=False)],
+    video: Annotated[
+        Path,
+        typer.Argument(
+            help="A video file, or a folder of pictures.",
+            parser=given_path,
+            show_default=False,
+        ),
+    ],
     click: Clicks = None,
     box: Boxes = None,
     mask: Annotated[
