@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fakes import FakeEngine, Impatient, truth
 from masklet.types import Mask
@@ -102,6 +103,14 @@ def test_it_shows_how_far_it_is(cli, photo: Path, frames: Path, tmp_path: Path) 
     assert "144/144" in done.err
     assert "clicks/s" in done.err
     assert "finding" in cli("auto", frames, *FEW, "--interval", "4", "-o", tmp_path / "m.json").err
+
+
+def test_an_animated_picture_is_a_video(cli, frames: Path, tmp_path: Path) -> None:
+    pictures = [Image.open(path) for path in sorted(frames.iterdir())]
+    moving = tmp_path / "moving.webp"
+    pictures[0].save(moving, save_all=True, append_images=pictures[1:], duration=80, lossless=True)
+    result = cli("auto", moving, *FEW, "--interval", "0", "--json").json
+    assert result["frames"] == 8
 
 
 def test_what_is_not_there(cli, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from PIL import Image, features
 
 from masklet.errors import DamagedVideoError, UnknownFrameError, VideoError
 from masklet.types import Frame
+from masklet.video.animated import AnimatedPicture
 from masklet.video.arrays import ArrayFrames
 from masklet.video.camera import Camera
 from masklet.video.file import VideoFile
@@ -32,6 +33,13 @@ def save(path: Path, number: int, size: tuple[int, int] = (64, 48)) -> Path:
     return path
 
 
+def animation(path: Path, count: int = 12) -> Path:
+    """Pictures 80 ms apart, without losses."""
+    pictures = [Image.fromarray(picture(i)) for i in range(count)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=80, lossless=True)
+    return path
+
+
 def sources(folder: Path, film: Film) -> Iterator[FrameSource]:
     pictures = folder / "pictures"
     pictures.mkdir()
@@ -42,6 +50,8 @@ def sources(folder: Path, film: Film) -> Iterator[FrameSource]:
     yield ArrayFrames(images)
     yield ArrayFrames(list(images))
     yield VideoFile(film(frames=12))
+    yield AnimatedPicture(animation(folder / "a.webp"))
+    yield AnimatedPicture(animation(folder / "a.png"))
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow knows no AVIF")
@@ -80,6 +90,30 @@ def test_every_source_keeps_the_same_contract(tmp_path: Path, film: Film) -> Non
         with pytest.raises(ValueError, match="read-only"):
             source[0].image[0] = 0
         source.close()
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.png", "a.gif"])
+def test_an_animation_is_a_video(tmp_path: Path, name: str) -> None:
+    source = open_source(animation(tmp_path / name))
+    assert [number_in(f.image) for f in source.read(0, len(source))] == list(range(12))
+    assert source.rate == Fraction(25, 2)
+    assert source[3].time == Fraction(24, 100)
+
+
+def test_what_looks_like_an_animation(tmp_path: Path) -> None:
+    still = Image.fromarray(picture(1))
+    for name in ("still.webp", "still.png"):
+        still.save(tmp_path / name)
+        assert len(open_source(tmp_path / name)) == 1
+    # Previews in a phone's JPEG, and pages of a TIFF, are no frames.
+    still.save(tmp_path / "phone.jpg", format="MPO", save_all=True, append_images=[still])
+    still.save(tmp_path / "pages.tif", save_all=True, append_images=[still])
+    for name in ("phone.jpg", "pages.tif"):
+        assert len(open_source(tmp_path / name)) == 1
+    whole = animation(tmp_path / "cut.webp").read_bytes()
+    (tmp_path / "cut.webp").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(VideoError, match=r"cut\.webp|none of the pictures"):
+        open_source(tmp_path / "cut.webp")
 
 
 def test_natural_order_of_any_names(tmp_path: Path) -> None:

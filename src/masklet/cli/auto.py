@@ -177,9 +177,10 @@ def _nothing_in(source: Path, options: AutomaticOptions) -> None:
 
 
 def _is_video(path: Path) -> bool:
+    from masklet.video.animated import is_animated
     from masklet.video.folder import is_picture
 
-    return path.is_dir() or (path.is_file() and not is_picture(path))
+    return path.is_dir() or (path.is_file() and (not is_picture(path) or is_animated(path)))
 
 
 def _video(

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from masklet.errors import VideoError
+from masklet.video.animated import AnimatedPicture, is_animated
 from masklet.video.arrays import ArrayFrames
 from masklet.video.file import VideoFile
 from masklet.video.folder import FrameFolder, is_picture
@@ -74,7 +75,7 @@ def _open_path(path: Path, rate: Fraction | int | None) -> FrameSource:
     if path.is_dir():
         return FrameFolder(path, rate=rate)
     if is_picture(path):
-        return FrameFolder([path], rate=rate)
+        return AnimatedPicture(path) if is_animated(path) else FrameFolder([path], rate=rate)
     return VideoFile(path)
 
 
