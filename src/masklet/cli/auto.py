@@ -177,10 +177,9 @@ def _nothing_in(source: Path, options: AutomaticOptions) -> None:
 
 
 def _is_video(path: Path) -> bool:
-    from masklet.video.animated import is_animated
     from masklet.video.folder import is_picture
 
-    return path.is_dir() or (path.is_file() and (not is_picture(path) or is_animated(path)))
+    return path.is_dir() or (path.is_file() and not is_picture(path))
 
 
 def _video(

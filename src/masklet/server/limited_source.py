@@ -75,7 +75,8 @@ class LimitedSource:
         try:
             known = about if about is not None else self._about
             self.width, self.height, self._frames = (int(known[n]) for n in ("width", "height", "frames"))
-            photo = path.suffix.lower() in IMAGE_SUFFIXES | {STILL_OR_MOVING}  # looked through when it came
+            # What kind of file it is was looked at when it came.
+            photo = self._frames == 1 and path.suffix.lower() in IMAGE_SUFFIXES | STILL_OR_MOVING
             if self.width * self.height > most_pixels(limits, photo=photo) or self._frames > limits.frames:
                 raise VideoError(f"{name} is larger than this server takes; make it smaller")
             rate = known["rate_exact"]

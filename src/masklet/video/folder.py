@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
-STILL_OR_MOVING = ".avif"
-"""A suffix of pictures and of animations alike: the file itself tells."""
+STILL_OR_MOVING = frozenset({".avif", ".png", ".webp"})
+"""Suffixes of pictures and of animations alike: the file itself tells."""
 
 UNTIMED_RATE = Fraction(24)
 """Frames a second at which pictures without time are counted (DAVIS: 24)."""
@@ -85,7 +85,7 @@ class FrameFolder:
 def is_picture(path: Path) -> bool:
     """Whether a file is a single picture; asks Pillow about one that may be a film as well."""
     suffix = path.suffix.lower()
-    if suffix != STILL_OR_MOVING:
+    if suffix not in STILL_OR_MOVING:
         return suffix in IMAGE_SUFFIXES
     from PIL import Image
 
@@ -95,7 +95,7 @@ def is_picture(path: Path) -> bool:
     except Image.DecompressionBombError:
         return True
     except (OSError, SyntaxError, ValueError):  # a Pillow that does not know AVIF, too
-        return False
+        return suffix in IMAGE_SUFFIXES
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:

@@ -29,9 +29,8 @@ def open_source(
     A FrameSource is given back as it is. `rate` is for pictures and arrays, which have no time.
     Raises VideoError, naming what was given, when nothing can be read from it.
     """
-    if (
-        isinstance(source, str) and not source
-    ):  # an unset variable, mostly; as a path it would be the folder one is in
+    if isinstance(source, str) and not source:
+        # An unset variable, mostly; as a path it would be the folder one is in.
         raise VideoError("the video's path is empty; give a file or a folder")
     if isinstance(source, (str, os.PathLike)):
         return _open_path(Path(source).expanduser(), rate)
@@ -75,8 +74,8 @@ def _open_path(path: Path, rate: Fraction | int | None) -> FrameSource:
     if path.is_dir():
         return FrameFolder(path, rate=rate)
     if is_picture(path):
-        return AnimatedPicture(path) if is_animated(path) else FrameFolder([path], rate=rate)
-    return VideoFile(path)
+        return FrameFolder([path], rate=rate)
+    return AnimatedPicture(path) if is_animated(path) else VideoFile(path)
 
 
 def _is_source(source: Any) -> TypeGuard[FrameSource]:
