@@ -43,8 +43,8 @@ def load(
 ) -> Segmenter:
     """Load a model, ready to segment.
 
-    model        a name from `masklet models`, the path of a checkpoint file, or a folder that
-                 `masklet export` wrote
+    model        a name from `masklet models`, the path of a checkpoint file, or a folder that a
+                 training run or `masklet export` wrote
     engine       "torch" or "openvino" (CPU only); None takes PyTorch on a GPU, OpenVINO on a CPU where the
                  package has the model's graphs, and PyTorch for everything else
     device       "cpu", "cuda", "cuda:1", "mps"; None takes the best there is

@@ -100,7 +100,7 @@ def test_weights_that_do_not_belong_together(runs, cli: Any, tmp_path: Path) -> 
     told = cli("average", runs[0], other, "-o", tmp_path / "mean")
     assert (told.code, "different networks: another, little-for-tests" in told.complaint) == (1, True)
     (runs[1] / "image.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"lacks image\.safetensors; a mean needs the whole network"):
+    with pytest.raises(CheckpointError, match=r"lacks image\.safetensors; a model's folder has both"):
         read_weights(str(runs[1]))
     bare = tmp_path / "bare.pt"
     torch.save({"model": {}}, bare)

@@ -83,12 +83,13 @@ def test_distilling(cli, place: Path) -> None:
         "--steps", 3, "--image-weights", place / "image.safetensors", "--data", _coco(place), "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
-    assert done.json["outputs"] == [str(out / "image.safetensors")]
+    assert done.json["outputs"] == [str(out / "image.safetensors"), str(out / "memory.safetensors")]
     assert done.json["steps"] == 3
     assert 0 <= done.json["J"] <= 1
     card = checkpoints.read_card(out / "image.safetensors")
     assert card is not None
     assert card.part == "image"
+    assert "untrained" in checkpoints.read_card(out / "memory.safetensors").source
     assert (out / "samples" / "000002.png").is_file()
 
 

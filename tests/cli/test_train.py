@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+import masklet
 from masklet.cli.training_line import Means
 from masklet.model import checkpoints, config, quantised
 from masklet.model.checkpoints import Card
@@ -91,7 +92,7 @@ def test_a_run(cli, recipe: Path, weights: Path, data: Path, tmp_path: Path) -> 
     assert done.code == 0, done.err
     assert (done.json["steps"], done.json["resumed_at"]) == (4, 0)
     assert done.json["loss"] > 0
-    assert done.json["outputs"] == [str(out / "memory.safetensors")]
+    assert done.json["outputs"] == [str(out / "image.safetensors"), str(out / "memory.safetensors")]
     assert "step 4/4" in done.err
     assert "s/step" in done.err
     logged = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
@@ -99,12 +100,13 @@ def test_a_run(cli, recipe: Path, weights: Path, data: Path, tmp_path: Path) -> 
     assert done.json["loss"] == pytest.approx(sum(line["loss"] for line in logged) / 4)
 
 
-def test_the_result_is_the_average_and_completes_the_image_path(
+def test_the_result_is_the_average_and_a_whole_model(
     cli, recipe: Path, weights: Path, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     done = cli("train", recipe, "--data", data, "-o", out, "--image-weights", weights, "--workers", 0)
-    assert (done.code, done.out.strip()) == (0, str(out / "memory.safetensors")), done.err
+    assert done.code == 0, done.err
+    assert done.out.split() == [str(out / "image.safetensors"), str(out / "memory.safetensors")]
     memory = checkpoints.load_state(out / "memory.safetensors")
     average = torch.load(out / "run.pt", weights_only=True)["average"]
     assert set(average) == set(memory)
@@ -113,7 +115,14 @@ def test_the_result_is_the_average_and_completes_the_image_path(
     card = checkpoints.read_card(out / "memory.safetensors")
     assert card is not None
     assert (card.config, card.part, card.input_size) == (LITTLE.name, "memory", 64)
-    checkpoints.load_into(Sam2(LITTLE), checkpoints.load_states([weights, out / "memory.safetensors"]), out)
+    image = checkpoints.read_card(out / "image.safetensors")
+    assert (image.part, image.source) == ("image", "random")  # nothing of it learned
+    given, kept = checkpoints.load_state(weights), checkpoints.load_state(out / "image.safetensors")
+    for name, tensor in given.items():
+        assert torch.equal(quantised.halve(name, tensor).float(), kept[name]), name
+    assert masklet.load(out, device="cpu", engine="torch").engine.input_size == 64
+    assert cli("average", out, out, "-o", tmp_path / "mean").code == 0
+    assert masklet.load(str(tmp_path / "mean"), device="cpu", engine="torch").engine.name == LITTLE.name
 
 
 def test_a_longer_run_goes_on_and_another_recipe_is_refused(

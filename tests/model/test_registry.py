@@ -58,6 +58,22 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
             registry.resolve(missing)
 
 
+def test_a_run_s_folder_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with pytest.raises(CheckpointError, match=r"run lacks image\.safetensors and memory\.safetensors"):
+        registry.resolve("run")
+    (folder / "image.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"lacks memory\.safetensors; .*masklet train"):
+        registry.resolve(folder)
+    (folder / "memory.safetensors").write_bytes(b"")
+    files = tuple(Path("run", f"{part}.safetensors") for part in ("image", "memory"))
+    assert registry.resolve("run") == registry.Resolved("run", files, None)
+    (tmp_path / registry.DEFAULT).mkdir()
+    assert registry.resolve(registry.DEFAULT).config == registry.DEFAULT
+
+
 def test_what_is_not_on_disk_says_how_to_get_it(cache: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         registry.resolve("sam2.1-hiera-large")

@@ -19,7 +19,10 @@ def add_to(app: typer.Typer) -> None:
 
 def export(
     model: Annotated[
-        str, typer.Argument(help="A name from `masklet models`, or the path of a checkpoint file.")
+        str,
+        typer.Argument(
+            help="A name from `masklet models`, or the path of a checkpoint file or a run's folder."
+        ),
     ] = DEFAULT,
     input_size: Annotated[
         int | None,

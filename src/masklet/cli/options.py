@@ -17,7 +17,12 @@ def given_path(text: str) -> Path:
 
 
 Model = Annotated[
-    str, typer.Option("--model", "-m", help="A name from `masklet models`, or the path of a checkpoint file.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A name from `masklet models`, or the path of a checkpoint file or a run's folder.",
+    ),
 ]
 Device = Annotated[
     str | None,

@@ -37,7 +37,7 @@ def serve(
         typer.Option(
             "--model",
             "-m",
-            help="A name from `masklet models`, or the path of a checkpoint file. "
+            help="A name from `masklet models`, or the path of a checkpoint file or a run's folder. "
             f"[default: the projects' own; without a project {DEFAULT} on a GPU, else {QUICK}]",
         ),
     ] = None,

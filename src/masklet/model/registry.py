@@ -23,6 +23,8 @@ EMBEDDED = {
     QUICK: "masklet, from MobileSAM, SAM 2",
 }
 """Name → origin of the checkpoints that come with the package."""
+PARTS = ("image", "memory")
+"""What a model's folder holds, each as PART.safetensors: the image path and the memory."""
 
 
 @dataclass(frozen=True)
@@ -117,25 +119,38 @@ def find(name: str) -> KnownCheckpoint:
     if name not in by_name:
         near = difflib.get_close_matches(name, by_name, n=3, cutoff=0.4) or list(by_name)
         raise CheckpointError(
-            f"unknown model {name!r}; did you mean {', '.join(near)}? (or give a file's path)"
+            f"unknown model {name!r}; did you mean {', '.join(near)}? (or give a file's or a run's path)"
         )
     return by_name[name]
 
 
 def resolve(name_or_path: str | Path = DEFAULT) -> Resolved:
-    """The files behind a name or a path.
+    """The files behind a name, a file's path, or the folder of a run, which holds a file for each of PARTS.
 
     raises CheckpointError when nothing is known by that name, or its files are not on disk
     """
     path = Path(name_or_path)
     if path.is_file():
         return Resolved(path.stem, (path,), None)
+    # A folder that happens to be called like a known model is none.
+    if path.is_dir() and str(name_or_path) not in {checkpoint.name for checkpoint in known()}:
+        return _in_folder(path)
     if isinstance(name_or_path, Path) or path.suffix in (".pt", ".safetensors") or os.sep in name_or_path:
         raise CheckpointError(f"no checkpoint at {path}; see `masklet models` for those there are")
     checkpoint = find(str(name_or_path))
     if not checkpoint.is_on_disk:
         raise CheckpointError(_how_to_get(checkpoint))
     return Resolved(checkpoint.name, checkpoint.paths, checkpoint.name)
+
+
+def _in_folder(folder: Path) -> Resolved:
+    paths = tuple(folder / f"{part}.safetensors" for part in PARTS)
+    if lacking := [path.name for path in paths if not path.is_file()]:
+        raise CheckpointError(
+            f"{folder} lacks {' and '.join(lacking)}; a model's folder has both: "
+            "give the same `masklet train` or `distill` command again, which finishes the run and writes both"
+        )
+    return Resolved(folder.resolve().name, paths, None)
 
 
 def download(name: str) -> KnownCheckpoint:

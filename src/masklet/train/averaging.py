@@ -15,9 +15,7 @@ from torch import Tensor
 from masklet.errors import CheckpointError, ConfigError
 from masklet.model import checkpoints
 from masklet.model.card import Card, read_card
-from masklet.model.registry import resolve
-
-PARTS = ("image", "memory")
+from masklet.model.registry import PARTS, resolve
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +32,7 @@ def read_weights(source: str) -> Weights:
 
     raises   CheckpointError when there are none, or a file says nothing of itself
     """
-    folder = Path(source)
-    if folder.is_dir():
-        paths = tuple(folder / f"{part}.safetensors" for part in PARTS)
-        if lacking := [path.name for path in paths if not path.is_file()]:
-            raise CheckpointError(f"{folder} lacks {' and '.join(lacking)}; a mean needs the whole network")
-    else:
-        paths = resolve(source).paths
+    paths = resolve(source).paths
     cards = [card for path in paths if (card := read_card(path)) is not None]
     if not cards:
         raise CheckpointError(f"{source} does not say what network it is; a mean needs masklet's own files")

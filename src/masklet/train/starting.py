@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from masklet.model import checkpoints
 from masklet.model.card import read_card
 from masklet.model.checkpoints import Card
 from masklet.model.config import config_for
+from masklet.model.registry import PARTS
 from masklet.model.sam2 import Sam2
 from masklet.train.borrowing import Photos, borrow_memory, shaped_like
 from masklet.train.initialise import initialise_memory
@@ -147,24 +148,29 @@ def _settings(plan: RecipeFile) -> dict[str, Any]:
 
 
 def save_result(trainer: Trainer, plan: RecipeFile, folder: Path, source: str) -> list[Path]:
-    """Write `memory.safetensors`: the memory path with the averaged weights, as embedded checkpoints have it.
+    """Write `image.safetensors` and `memory.safetensors` with the averaged weights: a whole model.
 
-    When parts of the image path learned too, `image.safetensors` goes with it; a distillation, which has no
-    memory yet, writes that alone.
+    A part of which nothing learned is written as the run found it, so that the folder can be used as it is.
     source   where the weights come from, in a sentence
     returns  the files written
     """
     state = without_lora({**trainer.model.state_dict(), **trainer.averaged()})
-    image, memory = checkpoints.split(state)
-    learned = [checkpoints.is_memory_path(name) for name in trainer.trainable]
-    parts = {}
-    if any(learned) or plan.recipe.distillation is None:
-        parts["memory"] = memory
-    if not all(learned):
-        parts["image"] = image
+    learned = {PARTS[checkpoints.is_memory_path(name)] for name in trainer.trainable}
+    told = {part: Card(plan.model, part, plan.recipe.input_size, "Apache-2.0", source) for part in PARTS}
     return [
-        checkpoints.save_part(
-            folder, tensors, Card(plan.model, part, plan.recipe.input_size, "Apache-2.0", source)
-        )
-        for part, tensors in parts.items()
+        checkpoints.save_part(folder, tensors, told[part] if part in learned else _as_found(told[part], plan))
+        for part, tensors in zip(PARTS, checkpoints.split(state), strict=True)
     ]
+
+
+def _as_found(card: Card, plan: RecipeFile) -> Card:
+    """The card of a part that did not learn: its weights and their licence are those the run began with."""
+    path = plan.memory_weights
+    if card.part == "image":
+        path = plan.image_weights or embedded_weights(plan.model, "image")
+    if path is None:
+        return replace(card, source="starting values, untrained")
+    theirs = read_card(path)
+    if theirs is None:
+        return replace(card, source=f"as in {path.name}")
+    return replace(card, licence=theirs.licence, source=theirs.source)
