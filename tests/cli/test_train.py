@@ -20,7 +20,7 @@ from masklet.model.sam2 import Sam2
 from masklet.train.loop import Report, Trainer
 from masklet.types import Mask
 from parity.weights import randomise
-from tiny_training import LITTLE
+from tiny_training import LITTLE, little
 
 RECIPE = """
 [model]
@@ -139,6 +139,46 @@ def test_a_longer_run_goes_on_and_another_recipe_is_refused(
     done = cli("train", recipe, *where)
     assert done.code == 2
     assert "recipe.warmup = 1, not 2" in done.complaint
+
+
+def test_other_weights_or_data_are_refused(
+    cli, recipe: Path, weights: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    where = ("--data", data, "--out", out, "--workers", 0)
+    assert cli("train", recipe, *where, "--image-weights", weights, "--steps", 2).code == 0
+    moved = tmp_path / "moved.safetensors"
+    moved.write_bytes(weights.read_bytes())
+    other = tmp_path / "other.safetensors"
+    image, memory = checkpoints.split(little(seed=1).state_dict())
+    checkpoints.save_state(other, image, Card(LITTLE.name, "image", 64, "Apache-2.0", "random"))
+    checkpoints.save_state(
+        tmp_path / "memory.safetensors", memory, Card(LITTLE.name, "memory", 64, "CC0-1.0", "")
+    )
+
+    def refusal(text: str, image: Path = weights) -> str:
+        recipe.write_text(text)
+        done = cli("train", recipe, *where, "--image-weights", image)
+        assert done.code == 2
+        return done.complaint
+
+    assert "holds a run with model.image_weights = 'sha256 " in refusal(RECIPE, other)
+    lent = RECIPE.replace("[model]", '[model]\nmemory_weights = "memory.safetensors"')
+    assert "model.memory_weights = '', not 'sha256 " in refusal(lent)
+    assert "data.stills = [], not ['boxes']" in refusal(RECIPE + '[data]\nstills = ["boxes"]\n')
+    folder = '[[data.folders]]\nimages = "i"\nmasks = "m"\n'
+    for name in "im":
+        (tmp_path / name).mkdir()
+    assert "data.folders = 0, not 1" in refusal(RECIPE + folder)
+    recipe.write_text(RECIPE)
+    assert cli("train", recipe, *where, "--image-weights", moved, "--steps", 4).code == 0
+
+    # A run of a version that noted no weights and no data goes on, and has them from then on.
+    note = json.loads((out / "recipe.json").read_text())
+    early = {k: v for k, v in note.items() if "weights" not in k and not k.startswith("data.")}
+    (out / "recipe.json").write_text(json.dumps({**early, "recipe.weights.focal": 20.0}))
+    assert cli("train", recipe, *where, "--image-weights", weights, "--steps", 6).code == 0
+    assert "model.image_weights" in refusal(RECIPE, other)
 
 
 def test_ctrl_c_saves_and_the_run_ends_as_if_undisturbed(

@@ -152,10 +152,11 @@ def read_plan(recipe: Path, data: Path | None, image_weights: Path | None, steps
 def _trainer(call: Call, plan: RecipeFile, together: Company) -> Trainer:
     """The run in this folder, new or where it was left."""
     from masklet.engine.torch_engine import pick_device
+    from masklet.train.claiming import claim_folder
     from masklet.train.distilling import Distilling
     from masklet.train.feeding import first_frames
     from masklet.train.loop import Trainer
-    from masklet.train.starting import claim_folder, starting_model, teacher_model
+    from masklet.train.starting import starting_model, teacher_model
 
     place = pick_device(together.device(call.device))
     teacher = teacher_model(plan) if plan.recipe.distillation is not None else None

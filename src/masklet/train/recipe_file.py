@@ -111,6 +111,21 @@ class RecipeFile:
         """Whether it names anything to train on."""
         return self.data is not None or bool(self.folders or self.videos or self.plain)
 
+    @property
+    def image_start(self) -> Path | None:
+        """What the image path begins with; None for a student that takes its teacher's decoder and a trunk.
+
+        raises CheckpointError when the package has none for the network
+        """
+        if self.recipe.distillation is not None and self.image_weights is None:
+            return None
+        return self.image_weights or embedded_weights(self.model, "image")
+
+    @property
+    def teacher_start(self) -> Path:
+        """The image path that a student learns from; raises as `image_start`."""
+        return self.teacher_weights or embedded_weights(self.teacher, "image")
+
 
 @dataclass(frozen=True)
 class _Model:

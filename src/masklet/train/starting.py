@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from masklet.data.clips import ClipSettings
 from masklet.errors import ConfigError
 from masklet.model import checkpoints
 from masklet.model.card import read_card
@@ -24,11 +20,8 @@ from masklet.train.loop import Trainer
 from masklet.train.lora import without_lora
 from masklet.train.matching import start_by_matching
 from masklet.train.recipe import Recipe
-from masklet.train.recipe_file import RecipeFile, embedded_weights
+from masklet.train.recipe_file import RecipeFile
 from masklet.train.students import start_student
-
-FREE = ("recipe.steps",)
-"""Settings that may differ when a run goes on: it may be made longer or shorter."""
 
 
 def starting_model(plan: RecipeFile, teacher: Sam2 | None = None, photos: Photos | None = None) -> Sam2:
@@ -42,10 +35,11 @@ def starting_model(plan: RecipeFile, teacher: Sam2 | None = None, photos: Photos
     raises CheckpointError when the image path's weights are not there or do not fit
     """
     model = _random(plan.model, plan.recipe.input_size, plan.recipe.seed)
-    if teacher is not None and plan.image_weights is None:
+    image = plan.image_start
+    if image is not None:
+        _load_image(model, image)
+    elif teacher is not None:
         start_student(model, teacher, plan.trunk_weights)
-    else:
-        _load_image(model, plan.image_weights or embedded_weights(plan.model, "image"))
     initialise_memory(model, plan.recipe.seed)
     if plan.memory_weights is not None:
         _load_memory(model, plan.memory_weights, plan.recipe.seed, photos)
@@ -61,7 +55,7 @@ def teacher_model(plan: RecipeFile) -> Sam2:
     if plan.recipe.distillation is not None and plan.recipe.distillation.teacher_size:
         size = plan.recipe.distillation.teacher_size
     teacher = _random(plan.teacher, size, 0)
-    _load_image(teacher, plan.teacher_weights or embedded_weights(plan.teacher, "image"))
+    _load_image(teacher, plan.teacher_start)
     return teacher
 
 
@@ -100,53 +94,6 @@ def _check_trainable(model: Sam2, recipe: Recipe) -> None:
             raise ConfigError(f"recipe.trainable: no parameter of {model.config.name} begins with {prefix!r}")
 
 
-def claim_folder(folder: Path, plan: RecipeFile) -> None:
-    """Make the run's folder and note the plan in `recipe.json`; a run that is there must have the same one.
-
-    raises ConfigError naming the first setting that differs
-    """
-    note = folder / "recipe.json"
-    mine = json.loads(json.dumps(_settings(plan)))
-    if note.exists() and (folder / "run.pt").exists():
-        # A run that an earlier version began lacks settings that came later: it had their defaults.
-        theirs = _defaults() | json.loads(note.read_text())
-        for name in sorted(mine.keys() | theirs.keys()):
-            if name not in FREE and mine.get(name) != theirs.get(name):
-                raise ConfigError(
-                    f"{folder} holds a run with {name} = {theirs.get(name)!r}, not {mine.get(name)!r}; "
-                    "name another --out, or give the same recipe"
-                )
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = note.with_suffix(".partial")
-    beside.write_text(json.dumps(mine, indent=1))
-    os.replace(beside, note)
-
-
-def _defaults() -> dict[str, Any]:
-    flat: dict[str, Any] = json.loads(json.dumps(_settings(RecipeFile(Recipe(steps=1), ClipSettings()))))
-    return flat
-
-
-def _settings(plan: RecipeFile) -> dict[str, Any]:
-    """Everything that shapes the result, flat; where pictures and weights lie is left out."""
-    flat: dict[str, Any] = {"model": plan.model}
-    if plan.recipe.distillation is not None:
-        flat["distill.teacher"] = plan.teacher
-    if plan.videos:
-        flat["data.videos"] = [[v.format, v.weight, list(v.strides), v.split] for v in plan.videos]
-
-    def add(where: str, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            if isinstance(value, dict):
-                add(f"{where}.{name}", value)
-            else:
-                flat[f"{where}.{name}"] = value
-
-    add("recipe", asdict(plan.recipe))
-    add("clips", asdict(plan.clips))
-    return flat
-
-
 def save_result(trainer: Trainer, plan: RecipeFile, folder: Path, source: str) -> list[Path]:
     """Write `image.safetensors` and `memory.safetensors` with the averaged weights: a whole model.
 
@@ -165,9 +112,7 @@ def save_result(trainer: Trainer, plan: RecipeFile, folder: Path, source: str) -
 
 def _as_found(card: Card, plan: RecipeFile) -> Card:
     """The card of a part that did not learn: its weights and their licence are those the run began with."""
-    path = plan.memory_weights
-    if card.part == "image":
-        path = plan.image_weights or embedded_weights(plan.model, "image")
+    path = plan.image_start if card.part == "image" else plan.memory_weights
     if path is None:
         return replace(card, source="starting values, untrained")
     theirs = read_card(path)

@@ -48,13 +48,18 @@ def _load_trunk(student: Sam2, place: str) -> None:
     config = student.config.trunk
     if not isinstance(config, TinyVitConfig):
         raise ConfigError(f"trunk_weights are for a TinyViT; {student.config.name} has another trunk")
-    path = weights_in_package(place.removeprefix(PACKAGE)) if place.startswith(PACKAGE) else Path(place)
+    path = trunk_file(place)
     stored = checkpoints.load_state(path)
     state = tinyvit_state(stored, config)
     named = {TRUNK + name: tensor for name, tensor in state.items()}
     wanted = {n: t for n, t in student.state_dict().items() if n.startswith(TRUNK)}
     checkpoints.check_fit(wanted, named, path)
     student.load_state_dict(named, strict=False)
+
+
+def trunk_file(place: str) -> Path:
+    """The file that `trunk_weights` names; raises as `weights_in_package`."""
+    return weights_in_package(place.removeprefix(PACKAGE)) if place.startswith(PACKAGE) else Path(place)
 
 
 def weights_in_package(name: str) -> Path:
