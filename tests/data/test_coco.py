@@ -11,6 +11,7 @@ import pytest
 from masklet.data.coco import CocoMasks
 from masklet.data.datasets import ImagePool, images, training_images
 from masklet.errors import DataError
+from masklet.evaluate.readers.stills import open_stills
 from masklet.types import Mask
 
 SQUARE = np.zeros((20, 30), bool)
@@ -66,7 +67,15 @@ def test_rle_polygon_and_runs_say_the_same(tmp_path: Path) -> None:
         ({"size": [20, 30], "counts": rle_of(SQUARE)["counts"][:3]}, "mask cannot be used"),
         ({"size": [20, 30], "counts": [1, 2, 3]}, "mask cannot be used"),
         ({"size": [20, 30]}, "mask cannot be used"),
+        ({"size": None, "counts": "abc"}, "mask cannot be used"),
+        ({"size": [20, 30], "counts": None}, "mask cannot be used"),
+        ({"size": [20, 30], "counts": ["a"]}, "mask cannot be used"),
+        ({"size": [20, 30], "counts": [None]}, "mask cannot be used"),
+        ({"size": [20, 30], "counts": [float("inf")]}, "mask cannot be used"),
         ([[1, 2, 3]], "mask cannot be used"),
+        ([[1, 2, None, 4, 5, 6]], "mask cannot be used"),
+        ([["1", "2", "3", "4", "5", "6"]], "mask cannot be used"),
+        ([[1, 2, 3, float("nan"), 5, 6]], "mask cannot be used"),
     ],
 )
 def test_bad_mask_is_counted_and_the_rest_used(tmp_path: Path, segmentation: Any, reason: str) -> None:
@@ -120,7 +129,53 @@ def test_stray_annotations_are_counted_and_crowds_left_out(tmp_path: Path) -> No
     }
 
 
-@pytest.mark.parametrize("content", ["", "[1, 2]", '{"images": []}', "{"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"height": None},
+        {"height": "abc"},
+        {"height": float("nan")},
+        {"width": [30]},
+        {"file_name": None},
+        {"file_name": 7},
+        {"id": [1]},
+        {"id": None},
+    ],
+)
+def test_a_record_of_the_wrong_kinds_is_counted_and_the_rest_used(tmp_path: Path, change: Any) -> None:
+    good = {"id": 1, "file_name": "a.png", "height": 20, "width": 30}
+    annotations = [
+        {"id": 1, "image_id": 1, "segmentation": rle_of(SQUARE)},
+        {"id": 2, "image_id": [1], "segmentation": rle_of(SQUARE)},
+    ]
+    source = CocoMasks(coco_set(tmp_path, annotations, [{**good, **change}, good]))
+    assert len(list(images(source))) == 1
+    assert source.problems.counts() == {
+        "record lacks id, name or size": 1,
+        "annotation names an unknown picture": 1,
+    }
+
+
+def test_ids_of_letters_are_never_held_out(tmp_path: Path) -> None:
+    record = {"id": "frame-5", "file_name": "a.png", "height": 20, "width": 30}
+    annotation = {"id": 1, "image_id": "frame-5", "segmentation": rle_of(SQUARE)}
+    coco_set(tmp_path / "coco", [annotation], [record])
+    assert len(training_images(tmp_path)) == 1
+    assert len(open_stills(tmp_path / "coco")) == 1
+    assert len(open_stills(tmp_path / "coco", every=5)) == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[1, 2]",
+        '{"images": []}',
+        "{",
+        '{"images": null, "annotations": []}',
+        '{"images": [], "annotations": {"a": 1}}',
+    ],
+)
 def test_a_file_that_is_not_coco_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "instances.json"
     file.write_text(content)

@@ -46,3 +46,22 @@ def test_bad_files_are_skipped_and_counted(tmp_path: Path) -> None:
         "mask is empty": 1,
         "mask cannot be used": 2,
     }
+
+
+def test_json_of_the_wrong_kinds_is_skipped_and_counted(tmp_path: Path) -> None:
+    write(tmp_path, "good", [rle(slice(1, 4))])
+    for stem, content in (("none", None), ("number", 5), ("named", {"a": 1})):
+        write(tmp_path, stem, [])
+        (tmp_path / f"{stem}.json").write_text(json.dumps({"annotations": content}))
+    write(
+        tmp_path,
+        "text",
+        [{"segmentation": [["a"] * 6]}, {"segmentation": {"size": [12, 16], "counts": ["a"]}}],
+    )
+    source = PictureJson(tmp_path, tmp_path, "mine")
+    assert [picture.name for picture in images(source)] == ["mine/good"]
+    assert source.problems.counts() == {
+        "mask cannot be read": 3,
+        "mask cannot be used": 2,
+        "picture has no mask": 1,
+    }

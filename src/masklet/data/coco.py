@@ -17,6 +17,9 @@ from masklet.data.problems import Problems
 from masklet.errors import DataError, MaskError
 from masklet.types import Mask
 
+FAR = 1e15
+"""Numbers of this size and more are no coordinates, no run lengths and no sides."""
+
 
 class CocoMasks:
     """Pictures with instance masks in COCO format (RLE, compressed or not, or polygons).
@@ -123,12 +126,12 @@ def _parse(
     except OSError as error:
         raise DataError(f"{label} cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{label} is not COCO instance data; expected JSON with images and annotations"
-        ) from error
+        raise DataError(_not_coco(label)) from error
+    if not isinstance(records, list) or not isinstance(annotations, list):
+        raise DataError(_not_coco(label))
     good = []
     for position, record in enumerate(records):
-        if isinstance(record, dict) and {"id", "file_name", "height", "width"} <= record.keys():
+        if _is_record(record):
             good.append(record)
         else:
             problems.add(f"{name} image record {position}", "record lacks id, name or size")
@@ -137,11 +140,31 @@ def _parse(
         item = f"{name} annotation {position}"
         if not isinstance(annotation, dict) or not annotation.get("segmentation"):
             problems.add(item, "annotation has no segmentation")
-        elif annotation.get("image_id") not in by_image:
+        elif not _is_id(annotation.get("image_id")) or annotation["image_id"] not in by_image:
             problems.add(item, "annotation names an unknown picture")
         elif not annotation.get("iscrowd"):
             by_image[annotation["image_id"]].append(annotation)
     return good, by_image
+
+
+def _not_coco(label: str) -> str:
+    return f"{label} is not COCO instance data; expected JSON with lists of images and annotations"
+
+
+def _is_record(record: Any) -> bool:
+    """Whether an image record has all that reading its picture takes."""
+    if not isinstance(record, dict) or not _is_id(record.get("id")):
+        return False
+    sides = (record.get("height"), record.get("width"))
+    return isinstance(record.get("file_name"), str) and all(_is_number(side) for side in sides)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, (int, str))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and -FAR < value < FAR
 
 
 def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> Mask:
@@ -151,12 +174,13 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> Mask:
         return Mask.from_array(_polygons(segmentation, size))
     if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
         raise MaskError("segmentation must be polygons or RLE with size and counts")
-    if tuple(segmentation["size"]) != size:
-        found = "×".join(str(value) for value in reversed(segmentation["size"]))
+    side = segmentation["size"]
+    if not isinstance(side, list) or tuple(side) != size:
+        found = "×".join(str(value) for value in reversed(side)) if isinstance(side, list) else repr(side)
         raise MaskError(f"mask is {found}, its picture {width}×{height}")
     counts = segmentation["counts"]
     if isinstance(counts, list):
-        return Mask(rle.from_runs([int(n) for n in counts], height, width), height, width)
+        return Mask(rle.from_runs([int(n) for n in _numbers(counts)], height, width), height, width)
     if not isinstance(counts, (str, bytes)):
         raise MaskError("RLE counts must be text or a list of runs")
     code = counts.encode("ascii", "replace") if isinstance(counts, str) else counts
@@ -167,15 +191,23 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> Mask:
     return Mask(code, height, width)
 
 
+def _numbers(values: list[Any]) -> list[float]:
+    """The same list, of finite numbers only; MaskError names what is none."""
+    for value in values:
+        if not _is_number(value):
+            raise MaskError(f"{value!r} stands where a finite number belongs")
+    return values
+
+
 def _polygons(polygons: list[Any], size: tuple[int, int]) -> np.ndarray:
     """Polygons of x, y, x, y, … → bool [H, W], their union."""
     from pycocotools import mask as coco
 
     usable = [
-        [float(value) for value in polygon]
+        [float(value) for value in _numbers(polygon)]
         for polygon in polygons
         if isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0
     ]
-    if not usable or not np.isfinite(np.concatenate([np.asarray(p) for p in usable])).all():
-        raise MaskError("polygons need at least three points of finite numbers")
+    if not usable:
+        raise MaskError("polygons need at least three points")
     return np.asarray(coco.decode(coco.merge(coco.frPyObjects(usable, *size))), dtype=bool)

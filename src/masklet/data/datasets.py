@@ -162,7 +162,13 @@ def training_images(
 
 def held_out_by_default(set_name: str, record: ImageRecord) -> bool:
     """The convention of the training folder: ids divisible by 5 in `coco` are for measuring."""
-    return set_name == "coco" and int(record["id"]) % 5 == 0
+    return set_name == "coco" and id_divides(record, 5)
+
+
+def id_divides(record: ImageRecord, by: int) -> bool:
+    """Whether a record's id is a multiple of a number; an id of letters is none."""
+    told = str(record["id"])
+    return told.isdecimal() and int(told) % by == 0
 
 
 @dataclass(frozen=True)

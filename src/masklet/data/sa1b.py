@@ -48,6 +48,9 @@ class PictureJson:
         except (OSError, ValueError, KeyError, TypeError) as error:
             self.problems.add(name, "mask cannot be read", str(error))
             return None
+        if not isinstance(annotations, list):
+            self.problems.add(name, "mask cannot be read", f"annotations is {annotations!r:.40}, no list")
+            return None
         image = read_picture(picture, name, self.problems)
         if image is None:
             return None

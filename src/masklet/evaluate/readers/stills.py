@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from masklet.data.coco import CocoMasks, decode_segmentation
-from masklet.data.datasets import ImageSet, LabelledImage
+from masklet.data.datasets import ImageSet, LabelledImage, id_divides
 from masklet.data.pictures import read_picture
 from masklet.data.problems import Problems
 from masklet.errors import ConfigError, DataError, MaskError, MissingExtraError
@@ -101,7 +101,7 @@ class Sa1bMasks:
 
 
 def _is_chosen(every: int, record: dict[str, Any]) -> bool:
-    return int(record["id"]) % every == 0
+    return every == 1 or id_divides(record, every)
 
 
 def _number(path: Path) -> int:
