@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,28 @@ def test_training_never_sees_the_pictures_held_out(stills: Path) -> None:
     assert len(pool) == 8 + 6
     everything = training_images(stills, holdout=lambda name, record: False)
     assert len(everything) == 16
+
+
+def test_a_set_that_cannot_be_read_is_told_and_the_others_are_used(stills: Path, tmp_path: Path) -> None:
+    whole = training_images(stills)
+    mixed = tmp_path / "mixed"
+    shutil.copytree(stills, mixed)
+    (mixed / "broken").mkdir()
+    (mixed / "broken" / "instances.json").write_text('{"images": [')
+    (mixed / "000.shard.zip").write_bytes(b"no zip")
+    pool = training_images(mixed)
+    assert len(pool) == len(whole)
+    assert [str(one) for one in pool.problems if len(one)] == ["1 × data set cannot be read"] * 2
+    for seed in range(3):
+        first, second = (one.draw(np.random.default_rng(seed)) for one in (pool, whole))
+        assert first.name == second.name  # type: ignore[union-attr]
+
+
+def test_a_folder_whose_only_set_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "instances.json").write_text('{"images": [')
+    with pytest.raises(DataError, match=r"found broken: data set cannot be read .*is not COCO"):
+        training_images(tmp_path)
 
 
 def test_pool_keeps_to_its_memory_and_reads_the_same(stills: Path) -> None:

@@ -66,7 +66,10 @@ class ImagePool:
         self.sets = tuple(sets)
         self._ends = list(accumulate(len(one) for one in self.sets))
         if not self._ends or self._ends[-1] == 0:
-            raise DataError("the image pool is empty; give at least one data set with a usable picture")
+            found = next((f" (found {problem})" for one in self.sets for problem in one.problems), "")
+            raise DataError(
+                f"the image pool is empty; give at least one data set with a usable picture{found}"
+            )
         self._cache_bytes = cache_bytes
         self._cache: OrderedDict[int, LabelledImage] = OrderedDict()
         self._held = 0
@@ -134,12 +137,13 @@ def training_images(
 ) -> ImagePool:
     """Every `<root>/<set>/instances.json` and every shard in `root` as one pool.
 
-    Pictures held out for measuring are left out.
+    Pictures held out for measuring are left out. A set that cannot be read stands in the pool without
+    pictures and with the problem, unless none can.
 
     holdout   (set name, COCO image record) → True keeps a picture out of training. By default, pictures of
               a set named `coco` whose id is divisible by 5 are held out (`held_out_by_default`): those
               measure, and are never trained on.
-    raises    DataError when the folder holds no set
+    raises    DataError when the folder holds no set, or none with a usable picture
     """
     from masklet.data.coco import CocoMasks
     from masklet.data.shards import ENDING, sets_in
@@ -151,13 +155,33 @@ def training_images(
             f"{root} holds no data set; expected folders with instances.json and images/ inside, or shards"
         )
     held_out = holdout or held_out_by_default
-    sets = [CocoMasks(file, keep=_Kept(held_out, file.parent.name)) for file in files]
-    sets += [
-        CocoMasks.packed(shard, name, keep=_Kept(held_out, name))
-        for shard in shards
-        for name in sets_in(shard)
-    ]
+    sets: list[ImageSet] = []
+    for file in files:
+        try:
+            sets.append(CocoMasks(file, keep=_Kept(held_out, file.parent.name)))
+        except DataError as error:
+            sets.append(_UnreadableSet(file.parent.name, error))
+    for shard in shards:
+        try:
+            sets += [CocoMasks.packed(shard, n, keep=_Kept(held_out, n)) for n in sets_in(shard)]
+        except DataError as error:
+            sets.append(_UnreadableSet(shard.name, error))
     return ImagePool(sets, cache_bytes)
+
+
+class _UnreadableSet:
+    """Stands for a data set that could not be opened: no picture, and the reason among the problems."""
+
+    def __init__(self, name: str, error: DataError) -> None:
+        self.name = name
+        self.problems = Problems()
+        self.problems.add(name, "data set cannot be read", str(error))
+
+    def __len__(self) -> int:
+        return 0
+
+    def read(self, index: int) -> LabelledImage | None:
+        return None
 
 
 def held_out_by_default(set_name: str, record: ImageRecord) -> bool:

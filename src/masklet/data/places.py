@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -55,7 +56,7 @@ class Packed:
             return self._zip.read(self.inside + name)
         except KeyError as error:
             raise FileNotFoundError(f"no {name} in {self.file}:{self.inside}") from error
-        except (zipfile.BadZipFile, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise OSError(f"{self.file} is damaged: {error}") from error
 
     @cached_property
