@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +181,29 @@ def test_other_weights_or_data_are_refused(
     (out / "recipe.json").write_text(json.dumps({**early, "recipe.weights.focal": 20.0}))
     assert cli("train", recipe, *where, "--image-weights", weights, "--steps", 6).code == 0
     assert "model.image_weights" in refusal(RECIPE, other)
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(
+    cli, recipe: Path, weights: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    where = ("--data", data, "--out", out, "--image-weights", weights, "--workers", 0)
+    program = (
+        "import sys; from pathlib import Path; from masklet.train.locking import locked\n"
+        "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(out)]
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert other.stdout.readline() == b"held\n"
+        done = cli("train", recipe, *where)
+    finally:
+        other.kill()
+        other.communicate()
+    assert done.code == 2
+    assert f"process {other.pid} is training in {out}" in done.complaint
+    assert not (out / "recipe.json").exists()
+    assert cli("train", recipe, *where).code == 0, "killed, it holds nothing"
 
 
 def test_ctrl_c_saves_and_the_run_ends_as_if_undisturbed(

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -111,9 +111,9 @@ def carry_out(call: Call, plan: RecipeFile) -> None:
     """Run the plan to its last step, alone or with the processes that torchrun started."""
     with extra():
         from masklet.train.company import company
-    with company() as together:
+    with company() as together, ExitStack() as held:
         started = time.perf_counter()
-        trainer = _trainer(call, plan, together)
+        trainer = _trainer(call, plan, together, held)
         first = trainer.step
         means = _follow(call, trainer, plan)
         if not together.leads:
@@ -149,12 +149,13 @@ def read_plan(recipe: Path, data: Path | None, image_weights: Path | None, steps
     return plan
 
 
-def _trainer(call: Call, plan: RecipeFile, together: Company) -> Trainer:
-    """The run in this folder, new or where it was left."""
+def _trainer(call: Call, plan: RecipeFile, together: Company, held: ExitStack) -> Trainer:
+    """The run in this folder, new or where it was left; no other can begin there until `held` is closed."""
     from masklet.engine.torch_engine import pick_device
     from masklet.train.claiming import claim_folder
     from masklet.train.distilling import Distilling
     from masklet.train.feeding import first_frames
+    from masklet.train.locking import locked
     from masklet.train.loop import Trainer
     from masklet.train.starting import starting_model, teacher_model
 
@@ -162,6 +163,7 @@ def _trainer(call: Call, plan: RecipeFile, together: Company) -> Trainer:
     teacher = teacher_model(plan) if plan.recipe.distillation is not None else None
     model = starting_model(plan, teacher, lambda: first_frames(plan, PHOTOS)).to(place)
     if together.leads:
+        held.enter_context(locked(call.out))
         claim_folder(call.out, plan)
     together.wait()
     task = Distilling(model, teacher.to(place), plan.recipe) if teacher is not None else None
