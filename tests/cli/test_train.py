@@ -206,6 +206,22 @@ def test_a_folder_that_another_process_trains_in_is_refused(
     assert cli("train", recipe, *where).code == 0, "killed, it holds nothing"
 
 
+def test_weights_that_are_not_finite_are_not_written(
+    cli, recipe: Path, weights: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    averaged = Trainer.averaged
+
+    def apart(self: Trainer) -> dict[str, torch.Tensor]:
+        return {**averaged(self), "no_object_pointer": torch.full((1, 64), float("nan"))}
+
+    monkeypatch.setattr(Trainer, "averaged", apart)
+    out = tmp_path / "run"
+    done = cli("train", recipe, "--data", data, "-o", out, "--image-weights", weights, "--workers", 0)
+    assert done.code == 1
+    assert "has infinite or undefined weights: no_object_pointer; begin anew" in done.complaint
+    assert not list(out.glob("*.safetensors"))
+
+
 def test_ctrl_c_saves_and_the_run_ends_as_if_undisturbed(
     cli, recipe: Path, weights: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,8 @@ def test_a_set_that_is_not_there_is_named_with_those_that_are(data: Path) -> Non
         ConfigError, match=r"data\.stills names green, which the data lacks; it has blue, red"
     ):
         makers_of(plan(data, "red", "green"))
+    with pytest.raises(ConfigError, match=r"names green"):
+        makers_of(replace(plan(data, "green"), recipe=Recipe(steps=1, input_size=64)))
 
 
 def test_without_single_pictures_none_are_made(data: Path) -> None:

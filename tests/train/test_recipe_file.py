@@ -153,6 +153,29 @@ def test_recipes_name_no_place_of_a_machine(path: Path, monkeypatch: pytest.Monk
         ("[recipe]\nsteps = 3\n[prompts]\nmask = 2", "must be probabilities"),
         ("[recipe]\nsteps = 3\n[clips]\nscene = 2", "scene is 2.0; give a number from 0 to 1"),
         ("[recipe\nsteps = 3", "is not TOML"),
+        ("[recipe]\nsteps = 3\nrate = inf", "recipe.rate is inf; give a finite number"),
+        ("[recipe]\nsteps = 3\nclip_norm = inf", "recipe.clip_norm is inf; give a finite number"),
+        (
+            "[recipe]\nsteps = 3\nseed = 99999999999999999999",
+            "recipe.seed is 99999999999999999999; give at most",
+        ),
+        ("[recipe]\nsteps = 3\nshuffle = 3", "recipe.shuffle is 3.0; give a number from 0 to 1"),
+        ("[recipe]\nsteps = 3\nfinal_rate = 20", "recipe.final_rate is 20.0; give a number from 0 to 1"),
+        ("[recipe]\nsteps = 3\n[slips]\nforget = 5", "slips.forget is 5.0; give a number from 0 to 1"),
+        ("[recipe]\nsteps = 3\n[slips]\ndamage = nan", "slips.damage is nan; give a finite number"),
+        ("[recipe]\nsteps = 3\n[losses]\nfocal = -20", "losses.focal is -20.0; give at least 0"),
+        ("[recipe]\nsteps = 3\n[losses]\nfocal_gamma = -2", "losses.focal_gamma is -2.0; give at least 0"),
+        ("[recipe]\nsteps = 3\n[losses]\nfocal_alpha = 7", "losses.focal_alpha is 7.0; give a number from 0"),
+        ("[recipe]\nsteps = 3\n[prompts]\nunions = nan", "prompts.unions is nan; give a finite number"),
+        ("[recipe]\nsteps = 3\n[prompts]\ncorrections = -1", "corrections is -1; give 0 or more"),
+        (
+            "[recipe]\nsteps = 3\n[clips]\nobject_size = [nan, 1]",
+            "clips.object_size[0] is nan; give a finite",
+        ),
+        (
+            "[recipe]\nsteps = 3\n[clips.light]\nstrength = -1",
+            "strength is -1.0; give a number of at least 0",
+        ),
     ],
 )
 def test_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -217,6 +240,17 @@ def test_further_data_and_a_teacher(tmp_path: Path) -> None:
         (("steps = 7", "steps = 7\nlayer_decay = 1.5"), "recipe.layer_decay is 1.5; give a number up to 1"),
         (("steps = 7", "steps = 7\naccumulate = 0"), "recipe.accumulate is 0; give at least 1"),
         (("masks = 1\n", "teacher_size = 100\n"), "distill.teacher_size is 100; give a multiple of 32"),
+        (("masks = 1\n", "masks = -1\n"), "distill.masks is -1.0; give at least 0"),
+        (("masks = 1\n", "places = -2\n"), "distill.places is -2; give at least 0"),
+        (
+            ("[1, 1, 0.5]", "[-1, 1, 1]"),
+            r"distill.features is \[-1.0, 1.0, 1.0\]; give numbers of at least 0",
+        ),
+        (("masks = 1\nfeatures = [1, 1, 0.5]", "features = [0, 0, 0]"), "nothing would be learned"),
+        (("weight = 2", "weight = 0"), "data.videos.weight is 0.0; give a number above 0"),
+        (("weight = 2", "weight = nan"), r"data.videos\[0\].weight is nan; give a finite number"),
+        (("[1, 5]", "[3, 1]"), r"data.videos.strides is \[3, 1\]; give least and most, from 1 on"),
+        (("[1, 5]", "[0, 0]"), r"data.videos.strides is \[0, 0\]"),
     ],
 )
 def test_refused_further_settings(tmp_path: Path, change: tuple[str, str], complaint: str) -> None:

@@ -138,7 +138,8 @@ def extra() -> Iterator[None]:
 def read_plan(recipe: Path, data: Path | None, image_weights: Path | None, steps: int | None) -> RecipeFile:
     """The recipe with what the command line says instead."""
     with extra():
-        from masklet.train.recipe_file import check_ranges, read_recipe
+        from masklet.train.ranges import check_ranges
+        from masklet.train.recipe_file import read_recipe
     plan = read_recipe(recipe)
     if steps is not None:
         plan = replace(plan, recipe=replace(plan.recipe, steps=steps))

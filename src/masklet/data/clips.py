@@ -70,6 +70,8 @@ class ClipSettings:
                 value = getattr(owner, one.name)
                 if isinstance(value, float) and one.name != "strength" and not 0 <= value <= 1:
                     raise ConfigError(f"{one.name} is {value}; give a number from 0 to 1")
+        if not self.light.strength >= 0:
+            raise ConfigError(f"strength is {self.light.strength}; give a number of at least 0")
         if self.scene + self.in_place > 1:
             raise ConfigError(f"scene + in_place is {self.scene + self.in_place}; give at most 1 together")
         low, high = self.object_size

@@ -34,8 +34,9 @@ class PromptMix:
             raise ConfigError(
                 f"mask {self.mask} and click {self.click} must be probabilities with a sum of at most 1"
             )
-        if self.corrected_frames < 0 or self.corrections < 0:
-            raise ConfigError("corrected_frames and corrections count something; give 0 or more")
+        for name, count in (("corrected_frames", self.corrected_frames), ("corrections", self.corrections)):
+            if count < 0:
+                raise ConfigError(f"{name} is {count}; give 0 or more")
         if not 0 <= self.unions <= 1:
             raise ConfigError(f"unions is {self.unions}; give a probability from 0 to 1")
 

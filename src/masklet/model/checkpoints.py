@@ -137,6 +137,13 @@ def split(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Ten
     return image, memory
 
 
+def check_finite(state: Mapping[str, Tensor], source: str, remedy: str) -> None:
+    """Raise CheckpointError when a state, as `save_part` stores it, has values that are no finite numbers."""
+    odd = [name for name, tensor in state.items() if not torch.isfinite(quantised.halve(name, tensor)).all()]
+    if odd:
+        raise CheckpointError(f"{source} has infinite or undefined weights: {_some(odd)}; {remedy}")
+
+
 def save_part(folder: str | Path, tensors: Mapping[str, Tensor], card: Card) -> Path:
     """Write one part of a network as a run leaves it, `image.safetensors` or `memory.safetensors`.
 

@@ -72,7 +72,11 @@ def mean(sources: Sequence[Weights], shares: Sequence[float], only: Sequence[str
 
 def save_mean(state: Mapping[str, Tensor], sources: Sequence[Weights], folder: Path) -> list[Path]:
     """Write the mean as a run leaves its result: `image.safetensors` and `memory.safetensors`, where the
-    sources have that part."""
+    sources have that part.
+
+    raises   CheckpointError when it cannot be written, or is not finite
+    """
+    checkpoints.check_finite(state, "the mean", "leave out the weights it comes from")
     card = sources[0].cards[0]
     licence = " AND ".join(dict.fromkeys(c.licence for one in sources for c in one.cards))
     told = f"mean of {', '.join(one.name for one in sources)}"

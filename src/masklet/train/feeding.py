@@ -55,10 +55,11 @@ def makers_of(plan: RecipeFile) -> tuple[ClipMaker, ClipMaker | None]:
     if plan.plain and plan.recipe.distillation is None:
         raise ConfigError("data.plain are pictures without masks, from which only a student can learn")
     labelled = _labelled(plan)
+    chosen = _chosen(labelled, plan)
     share = plan.recipe.image_share
     stills: ClipMaker | None = None
     if share:
-        pictures = [*_chosen(labelled, plan), *(s for one in plan.plain for s in plain_sets(one.root))]
+        pictures = [*chosen, *(s for one in plan.plain for s in plain_sets(one.root))]
         if not pictures:
             raise ConfigError("recipe.image_share needs pictures; give --data DIR, or root in [data]")
         stills = StillClips(ImagePool(pictures), plan.clips)

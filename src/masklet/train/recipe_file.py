@@ -36,6 +36,7 @@ from masklet.model.config import config_for
 from masklet.model.registry import DEFAULT
 from masklet.train.damage import Slips
 from masklet.train.losses import LossWeights
+from masklet.train.ranges import check_ranges, check_video
 from masklet.train.recipe import Distillation, Recipe
 
 if sys.version_info >= (3, 11):
@@ -190,6 +191,8 @@ def _recipe_file(content: Table, folder: Path) -> RecipeFile:
         },
     )
     check_ranges(recipe)
+    for one in data.videos:
+        check_video(one.weight, one.strides)
     config_for(model.name).at(recipe.input_size)
     clips = from_table(
         ClipSettings,
@@ -225,8 +228,6 @@ def _distill(table: Table | None) -> tuple[_Teacher, Distillation | None]:
     teacher = from_table(_Teacher, {n: v for n, v in table.items() if n in names}, "distill")
     config_for(teacher.teacher)
     how = from_table(Distillation, {n: v for n, v in table.items() if n not in names}, "distill")
-    if how.teacher_size < 0 or how.teacher_size % 32:
-        raise ConfigError(f"distill.teacher_size is {how.teacher_size}; give a multiple of 32, or 0")
     return teacher, how
 
 
@@ -269,37 +270,6 @@ def from_table(kind: Callable[..., T], table: Table, where: str, *, elsewhere: T
     return kind(**given, **elsewhere)
 
 
-def check_ranges(recipe: Recipe) -> None:
-    """Raise ConfigError for a recipe that no run could follow."""
-    frames = 1 if recipe.image_share == 1 else 2
-    least = {
-        "steps": 1,
-        "input_size": 32,
-        "clips": 1,
-        "frames": frames,
-        "objects": 1,
-        "reuse": 1,
-        "warmup": 0,
-    }
-    least |= {"accumulate": 1, "images": 1, "lora_rank": 0}
-    for name, low in {**least, "seed": 0, "weight_decay": 0, "final_rate": 0}.items():
-        if getattr(recipe, name) < low:
-            raise ConfigError(f"recipe.{name} is {getattr(recipe, name)}; give at least {low}")
-    for name in ("rate", "clip_norm", "image_rate", "decoder_rate", "layer_decay"):
-        if not getattr(recipe, name) > 0:
-            raise ConfigError(f"recipe.{name} is {getattr(recipe, name)}; give a number above 0")
-    if not 0 <= recipe.average < 1:
-        raise ConfigError(f"recipe.average is {recipe.average}; give a number from 0 to less than 1")
-    if not 0 <= recipe.image_share <= 1:
-        raise ConfigError(f"recipe.image_share is {recipe.image_share}; give a number from 0 to 1")
-    if recipe.layer_decay > 1:
-        raise ConfigError(f"recipe.layer_decay is {recipe.layer_decay}; give a number up to 1")
-    if recipe.dtype not in ("bfloat16", "float32"):
-        raise ConfigError(f"recipe.dtype is {recipe.dtype!r}; give 'bfloat16' or 'float32'")
-    if not recipe.trainable and not recipe.lora_rank:
-        raise ConfigError("recipe.trainable is empty; name the beginnings of the parameters that learn")
-
-
 def _check_names(given: Collection[str], allowed: Collection[str], what: str) -> None:
     for name in given:
         if name not in allowed:
@@ -317,8 +287,8 @@ def _value(value: Any, kind: Any, where: str) -> Any:
     """The value as its field has it; a whole number passes for a float, a list for a tuple."""
     if is_dataclass(kind) and isinstance(value, dict):
         return from_table(kind, value, where)  # type: ignore[arg-type]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _finite(value, where)
     if get_origin(kind) is tuple and isinstance(value, list):
         inner = get_args(kind)
         kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
@@ -334,6 +304,12 @@ def _value(value: Any, kind: Any, where: str) -> Any:
     ):
         return value
     raise ConfigError(f"{where} is {value!r}; give {_described(kind)}")
+
+
+def _finite(value: float, where: str) -> float:
+    if not -sys.float_info.max <= value <= sys.float_info.max:
+        raise ConfigError(f"{where} is {value}; give a finite number")
+    return float(value)
 
 
 def _described(kind: Any) -> str:

@@ -100,8 +100,10 @@ def save_result(trainer: Trainer, plan: RecipeFile, folder: Path, source: str) -
     A part of which nothing learned is written as the run found it, so that the folder can be used as it is.
     source   where the weights come from, in a sentence
     returns  the files written
+    raises   CheckpointError when they cannot be, or the weights are not finite
     """
     state = without_lora({**trainer.model.state_dict(), **trainer.averaged()})
+    checkpoints.check_finite(state, f"the run in {folder}", "begin anew, with a lower recipe.rate")
     learned = {PARTS[checkpoints.is_memory_path(name)] for name in trainer.trainable}
     told = {part: Card(plan.model, part, plan.recipe.input_size, "Apache-2.0", source) for part in PARTS}
     return [
