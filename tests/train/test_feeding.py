@@ -11,12 +11,14 @@ import pytest
 from PIL import Image
 
 from masklet.data.clips import ClipSettings
+from masklet.data.folders import MaskFolder
 from masklet.data.light import LightSettings
+from masklet.data.sa1b import PictureJson
 from masklet.data.stills import StillClips
 from masklet.errors import ConfigError
 from masklet.train.feeding import makers_of
 from masklet.train.recipe import Recipe
-from masklet.train.recipe_file import RecipeFile
+from masklet.train.recipe_file import FolderSource, RecipeFile
 from masklet.types import Mask
 
 
@@ -69,3 +71,32 @@ def test_a_set_that_is_not_there_is_named_with_those_that_are(data: Path) -> Non
 def test_without_single_pictures_none_are_made(data: Path) -> None:
     one = plan(data)
     assert makers_of(replace(one, recipe=replace(one.recipe, image_share=0.0)))[1] is None
+
+
+@pytest.mark.parametrize(
+    ("json_files", "pngs", "apart", "kind"),
+    [
+        ((), ("0", "1"), True, MaskFolder),
+        (("meta",), ("0", "1"), True, MaskFolder),
+        (("0",), ("0", "1"), True, MaskFolder),
+        (("0", "1"), (), True, PictureJson),
+        (("0", "1"), (), False, PictureJson),
+        (("0",), (), False, PictureJson),
+    ],
+)
+def test_masks_are_what_most_pictures_have(
+    tmp_path: Path, json_files: tuple[str, ...], pngs: tuple[str, ...], apart: bool, kind: type
+) -> None:
+    images, masks = tmp_path / "images", tmp_path / ("masks" if apart else "images")
+    for folder in (images, masks):
+        folder.mkdir(exist_ok=True)
+    for stem in ("0", "1"):
+        Image.new("RGB", (8, 8)).save(images / f"{stem}.png")
+    for stem in pngs:
+        Image.new("L", (8, 8), 1).save(masks / f"{stem}.png")
+    for stem in json_files:
+        (masks / f"{stem}.json").write_text('{"annotations": []}')
+    recipe = Recipe(steps=1, input_size=64, image_share=1.0)
+    source = FolderSource(str(images), str(masks))
+    _, stills = makers_of(RecipeFile(recipe, ClipSettings(size=64), folders=(source,)))
+    assert type(stills.pool.sets[0]) is kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from masklet.data.clips import ClipSettings
 from masklet.data.datasets import ImagePool, ImageSet, training_images
 from masklet.data.feed import ClipFeed, StillShare
-from masklet.data.folders import MaskFolder
+from masklet.data.folders import PICTURES, MaskFolder
 from masklet.data.mixing import ClipMaker, MixedClips
 from masklet.data.plain import plain_sets
 from masklet.data.sa1b import PictureJson
@@ -93,10 +94,20 @@ def _labelled(plan: RecipeFile) -> list[ImageSet]:
 
 
 def _folder(source: FolderSource) -> ImageSet:
-    """JSON files beside the pictures are SA-1B's; else masks are pictures too."""
-    if next(Path(source.masks).rglob("*.json"), None) is not None:
+    """Masks are JSON files, as SA-1B has them, where more pictures have one than a PNG; else PNGs."""
+    images, masks = Path(source.images), Path(source.masks)
+    named = _stems(images, PICTURES)
+    # In the pictures' own folder a PNG is a picture.
+    drawn = _stems(masks, {".png"}) if masks.resolve() != images.resolve() else set()
+    described = _stems(masks, {".json"})
+    if len(described & named) > len(drawn & named) or (described and not drawn):
         return PictureJson(source.images, source.masks)
     return MaskFolder(source.images, source.masks)
+
+
+def _stems(folder: Path, endings: Collection[str]) -> set[str]:
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in endings)
+    return {path.relative_to(folder).with_suffix("").as_posix() for path in files}
 
 
 def _videos(settings: ClipSettings, source: VideoSource) -> VideoClips:
