@@ -95,7 +95,8 @@ def _together(folder: Path, us: Company) -> None:
     reports = trainer.run(batches(trainer.batch, us.size, us.rank))
     losses = [next(reports).loss for _ in range(4)]
     state = {name: tensor.detach() for name, tensor in trainer.trainable.items()}
-    torch.save({"losses": losses, "state": state}, folder / f"rank{us.rank}.pt")
+    said = us.gathered("so " * us.rank + "sprach ä", trainer.device)
+    torch.save({"losses": losses, "state": state, "said": said}, folder / f"rank{us.rank}.pt")
     reports.close()
 
 

@@ -19,6 +19,7 @@ from masklet.cli.training_line import Means
 from masklet.model import checkpoints, config, quantised
 from masklet.model.checkpoints import Card
 from masklet.model.sam2 import Sam2
+from masklet.train.company import Company
 from masklet.train.loop import Report, Trainer
 from masklet.types import Mask
 from parity.weights import randomise
@@ -220,6 +221,17 @@ def test_weights_that_are_not_finite_are_not_written(
     assert done.code == 1
     assert "has infinite or undefined weights: no_object_pointer; begin anew" in done.complaint
     assert not list(out.glob("*.safetensors"))
+
+
+def test_what_every_process_skips_is_listed(
+    cli, recipe: Path, weights: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = json.dumps([{"item": "boxes/9.png", "reason": "picture is missing", "detail": ""}])
+    monkeypatch.setattr(Company, "gathered", lambda self, text, device: [text, other])
+    out = tmp_path / "run"
+    done = cli("train", recipe, "--data", data, "-o", out, "--image-weights", weights, "--workers", 0)
+    assert "skipped 1 × picture is missing" in done.err
+    assert (out / "skipped.txt").read_text() == "boxes/9.png: picture is missing\n"
 
 
 def test_ctrl_c_saves_and_the_run_ends_as_if_undisturbed(

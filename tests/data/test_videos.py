@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -144,3 +145,17 @@ def test_makers_are_mixed_by_weight(tmp_path: Path) -> None:
         MixedClips([(short, 0.0)])
     with pytest.raises(ConfigError, match="no data to train on"):
         MixedClips([])
+
+
+def test_a_video_without_masks_is_told(tmp_path: Path) -> None:
+    for name in ("masked", "bare"):
+        palette(tmp_path, name)
+    shutil.rmtree(tmp_path / "Annotations" / "bare")
+    clips = VideoClips.open(tmp_path, "davis", SETTINGS)
+    assert [str(problem) for one in clips.problems for problem in one] == ["bare: video has no masks"]
+    folder = tmp_path / "sav"
+    folder.mkdir()
+    sav(folder)
+    (folder / "sav_000002.mp4").write_bytes(b"")
+    clips = VideoClips.open(folder, "sav", SETTINGS)
+    assert [str(problem) for one in clips.problems for problem in one] == ["sav_000002: video has no masks"]

@@ -79,5 +79,6 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
         moved += not torch.equal(tensor, start[name])
     assert moved
     assert first["losses"] != second["losses"]  # each has clips and prompts of its own
+    assert first["said"] == second["said"] == ["sprach ä", "so sprach ä"]
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]  # one of them writes

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +20,7 @@ from masklet.cli.training_line import Means, training_line
 from masklet.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
+    from masklet.data.problems import Problems
     from masklet.train.company import Company
     from masklet.train.loop import Trainer
     from masklet.train.recipe_file import RecipeFile
@@ -193,6 +194,7 @@ def _follow(call: Call, trainer: Trainer, plan: RecipeFile) -> Means:
             show(report.step, means)
             if leads and report.step % SAVE_EVERY == 0:
                 draw_curves(call.out)
+    _share_problems(trainer, feed.problems)
     if leads:
         draw_curves(call.out)
         _tell(note_skipped(call.out, feed.problems))
@@ -204,6 +206,16 @@ def _follow(call: Call, trainer: Trainer, plan: RecipeFile) -> Means:
             "the same command goes on from there"
         )
     return means
+
+
+def _share_problems(trainer: Trainer, problems: Problems) -> None:
+    """What the other processes could not use is known here, too."""
+    from masklet.data.problems import Problem
+
+    mine = json.dumps([asdict(problem) for problem in problems])
+    for told in trainer.company.gathered(mine, trainer.device):
+        for row in json.loads(told):
+            problems.take(Problem(**row))
 
 
 def _stopper(interruption: Interruption, minutes: float | None) -> Callable[[], bool]:

@@ -27,6 +27,7 @@ class CocoMasks:
     annotations   the JSON file
     images        folder of the pictures; by default `images` beside the JSON file
     keep          image record → bool; pictures for which it is False are left out
+    left_out      number of pictures for which it was
     problems      what was skipped and why: missing or unreadable pictures, pictures of another size than
                   their record, masks that are empty, damaged or of another size
     Pictures are read when asked for. Crowd annotations (`iscrowd`) are no single object and left out.
@@ -67,9 +68,13 @@ class CocoMasks:
         records, by_image = _parse(read, label, name, self.problems)
         self._records: list[ImageRecord] = []
         self._annotations: list[list[dict[str, Any]]] = []
+        self.left_out = 0
         present = images.names()
+        if not records and not len(self.problems):
+            self.problems.add(f"{name}/instances.json", "data set has no pictures")
         for record in records:
             if keep is not None and not keep(record):
+                self.left_out += 1
                 continue
             if Path(record["file_name"]).name == record["file_name"] and record["file_name"] not in present:
                 self.problems.add(f"{self.name}/{record['file_name']}", "picture is missing")

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from masklet.data.problems import Problems
 from masklet.errors import DataError
 from masklet.types import Mask
+
+if TYPE_CHECKING:
+    from masklet.data.coco import CocoMasks
 
 ImageRecord = dict[str, Any]
 
@@ -158,15 +161,22 @@ def training_images(
     sets: list[ImageSet] = []
     for file in files:
         try:
-            sets.append(CocoMasks(file, keep=_Kept(held_out, file.parent.name)))
+            sets.append(_told(CocoMasks(file, keep=_Kept(held_out, file.parent.name))))
         except DataError as error:
             sets.append(_UnreadableSet(file.parent.name, error))
     for shard in shards:
         try:
-            sets += [CocoMasks.packed(shard, n, keep=_Kept(held_out, n)) for n in sets_in(shard)]
+            sets += [_told(CocoMasks.packed(shard, n, keep=_Kept(held_out, n))) for n in sets_in(shard)]
         except DataError as error:
             sets.append(_UnreadableSet(shard.name, error))
     return ImagePool(sets, cache_bytes)
+
+
+def _told(one: CocoMasks) -> CocoMasks:
+    """The set, with a word about the pictures that are held out, so that nobody misses them in vain."""
+    if one.left_out:
+        one.problems.add(one.name, "pictures are held out for measuring", f"{one.left_out} of them")
+    return one
 
 
 class _UnreadableSet:

@@ -54,7 +54,11 @@ class VideoClips:
 
         raises   DataError when there is no data set here, ConfigError for an unknown format
         """
-        return cls(open_videos(root, format, split=split), settings, strides=strides)
+        videos = open_videos(root, format, split=split)
+        clips = cls(videos, settings, strides=strides)
+        for name in _without_masks(videos) if split is None else ():
+            clips._problems.add(name, "video has no masks")
+        return clips
 
     @property
     def problems(self) -> list[Problems]:
@@ -191,3 +195,14 @@ class VideoClips:
         frames = filmed(rng, np.ascontiguousarray(frames), self.settings.light)
         masks = np.ascontiguousarray(masks)
         return Clip(frames, masks, np.asarray(masks.any(axis=(2, 3))))
+
+
+def _without_masks(videos: VideoSet) -> list[str]:
+    """Videos of which only frames are on disk."""
+    frames = videos.layout.frames
+    if frames is None:
+        return []
+    found = {path.stem for path in frames.glob("*.mp4")}
+    if frames != videos.layout.annotations:
+        found |= {path.name for path in frames.iterdir() if path.is_dir()}
+    return sorted(found - set(videos.names))

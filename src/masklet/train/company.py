@@ -56,6 +56,19 @@ class Company:
         distributed.all_reduce(votes)
         return bool(votes > 0)
 
+    def gathered(self, text: str, device: torch.device) -> list[str]:
+        """What each process says, in the order of their ranks; all of them learn it."""
+        if self.size == 1:
+            return [text]
+        mine = torch.tensor(list(text.encode()), dtype=torch.uint8, device=device)
+        lengths = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(self.size)]
+        distributed.all_gather(lengths, torch.tensor([len(mine)], device=device))
+        # Pieces must be as long as each other to travel.
+        room = max(int(one) for one in lengths)
+        pieces = [torch.zeros(room, dtype=torch.uint8, device=device) for _ in range(self.size)]
+        distributed.all_gather(pieces, torch.nn.functional.pad(mine, (0, room - len(mine))))
+        return [bytes(piece[: int(n)].tolist()).decode() for piece, n in zip(pieces, lengths, strict=True)]
+
     def wait(self) -> None:
         """Until all are here."""
         if self.size > 1:
