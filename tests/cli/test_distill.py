@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from masklet.cli.training_files import draw_curves
 from masklet.model import checkpoints, config
 from masklet.model.checkpoints import Card
 from tiny_training import LITTLE, little
@@ -140,3 +141,17 @@ def test_fine_tuning_leaves_curves_samples_and_what_was_skipped(cli, place: Path
     after = checkpoints.load_state(out / "memory.safetensors")
     name = "memory_encoder.out_proj.weight"
     assert np.allclose(before[name], after[name], atol=1e-2)
+
+
+def test_what_was_not_measured_is_null_and_no_point_of_a_curve(cli, place: Path) -> None:
+    out = place / "run"
+    features = DISTILL.replace("masks = 1", "")
+    (place / "features.toml").write_text(features)
+    assert cli("distill", place / "features.toml", "-o", out, "--workers", 0, "--samples", 0).code == 0
+    lines = (out / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line, parse_constant=pytest.fail)["region"] for line in lines] == [None] * 4
+    early = {"step": 5, "loss": float("inf"), "region": float("nan"), "occlusion_accuracy": 0.5}
+    (out / "log.jsonl").write_text("\n".join([*lines, json.dumps(early)]))
+    curves = draw_curves(out)
+    assert "nan" not in curves.read_text().lower()
+    assert curves.read_text().count('class="title"') == 2

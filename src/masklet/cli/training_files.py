@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from masklet.data.problems import Problems
@@ -31,7 +32,9 @@ def draw_curves(folder: Path) -> Path | None:
         return None
     plots = []
     for name, title in (("loss", "loss"), ("region", "J"), ("occlusion_accuracy", "occlusion accuracy")):
-        points = _means([(step["step"], step[name]) for step in steps if step[name] == step[name]])
+        # Null was not measured; earlier versions wrote NaN for it.
+        measured = [(step["step"], value) for step in steps if (value := step[name]) is not None]
+        points = _means([(number, value) for number, value in measured if math.isfinite(value)])
         if points:
             plots.append((title, lines({title: points}, x="step", y=title, dots=False)))
     path = folder / CURVES
@@ -39,7 +42,7 @@ def draw_curves(folder: Path) -> Path | None:
     return path
 
 
-def _steps(log: Path) -> list[dict[str, float]]:
+def _steps(log: Path) -> list[dict[str, Any]]:
     if not log.exists():
         return []
     steps = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -215,7 +216,11 @@ class Trainer:
     def _note(self, report: Report) -> None:
         if self.company.leads:
             with self.journal.open("a") as record:
-                record.write(json.dumps(vars(report)) + "\n")
+                # JSON has no NaN: null is what was not measured.
+                known = {
+                    name: value if math.isfinite(value) else None for name, value in vars(report).items()
+                }
+                record.write(json.dumps(known) + "\n")
 
 
 def _report(step: int, measured: list[Measured], rate: float, seconds: float) -> Report:
