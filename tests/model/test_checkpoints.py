@@ -344,3 +344,16 @@ def test_an_empty_channel_and_a_lost_scale() -> None:
 def test_quantising_is_for_modules_too() -> None:
     layer = nn.Linear(128, 64)
     checkpoints.load_into(layer, quantised.dequantise(quantised.quantise(layer.state_dict())), "layer")
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
+    card = Card("masklet-tiny", "memory", 64, "CC0-1.0", "zufällige Zahlen")
+    state = {"no_object_pointer": torch.arange(3.0), "a.weight": torch.ones(2, 2, dtype=torch.float16)}
+    written = []
+    for number in range(12):
+        path = tmp_path / f"{number}.safetensors"
+        checkpoints.save_state(path, state, card)
+        written.append(path.read_bytes())
+    assert len(set(written)) == 1
+    assert torch.equal(checkpoints.load_state(path)["no_object_pointer"], state["no_object_pointer"])
+    assert checkpoints.read_card(path).source == card.source

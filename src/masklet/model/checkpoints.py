@@ -105,12 +105,22 @@ def save_state(path: str | Path, stored: Mapping[str, Tensor], card: Card) -> Ca
     try:
         # Not by `save_file`, whose files only their owner may read: servers run as somebody else.
         told = {METADATA: json.dumps(asdict(card), sort_keys=True), "format": "pt"}
-        part.write_bytes(save(tensors, metadata=told))
+        part.write_bytes(_ordered(save(tensors, metadata=told)))
         os.replace(part, path)
     except (OSError, RuntimeError, SafetensorError) as error:
         part.unlink(missing_ok=True)
         raise CheckpointError(f"cannot write {path}: {error}") from error
     return card
+
+
+def _ordered(content: bytes) -> bytes:
+    """The same safetensors file with its metadata in order: the library has them in any."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    told = json.dumps(header, separators=(",", ":")).encode()
+    told += b" " * (-len(told) % 8)  # the tensors stay aligned
+    return len(told).to_bytes(8, "little") + told + content[8 + length :]
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
