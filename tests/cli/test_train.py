@@ -234,6 +234,20 @@ def test_what_every_process_skips_is_listed(
     assert (out / "skipped.txt").read_text() == "boxes/9.png: picture is missing\n"
 
 
+@pytest.mark.parametrize("kept", [0, 100, 1000])
+def test_a_damaged_checkpoint_is_named_with_the_way_out(
+    cli, recipe: Path, weights: Path, data: Path, tmp_path: Path, kept: int
+) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    torch.save({"step": 1}, out / "run.pt")
+    (out / "run.pt").write_bytes((out / "run.pt").read_bytes()[:kept])
+    done = cli("train", recipe, "--data", data, "-o", out, "--image-weights", weights, "--workers", 0)
+    assert done.code == 1
+    assert f"{out / 'run.pt'} cannot be read" in done.complaint
+    assert "delete it to begin the run anew" in done.complaint
+
+
 def test_ctrl_c_saves_and_the_run_ends_as_if_undisturbed(
     cli, recipe: Path, weights: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

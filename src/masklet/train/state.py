@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from masklet.errors import CheckpointError
 
 
 @dataclass(frozen=True)
@@ -38,5 +41,12 @@ def save(state: RunState, path: Path) -> None:
 
 
 def load(path: Path) -> RunState:
-    with torch.serialization.safe_globals([np.ndarray]):
-        return RunState(**torch.load(path, weights_only=True, map_location="cpu"))
+    """Read it; CheckpointError when it is damaged."""
+    try:
+        with torch.serialization.safe_globals([np.ndarray]):
+            return RunState(**torch.load(path, weights_only=True, map_location="cpu"))
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, UnpicklingError) as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise CheckpointError(
+            f"{path} cannot be read ({reason}); put back a copy of it, or delete it to begin the run anew"
+        ) from error
