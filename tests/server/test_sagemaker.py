@@ -116,4 +116,7 @@ def test_weights_are_taken_from_the_model_folder(tmp_path: Path) -> None:
     assert model_in(tmp_path / "none") is None
     (tmp_path / "model.safetensors").touch()
     assert model_in(tmp_path) == tmp_path / "model.safetensors"
+    for part in ("image", "memory"):
+        (tmp_path / f"{part}.safetensors").touch()
+    assert model_in(tmp_path) == tmp_path
     assert Settings(store=tmp_path, host="0.0.0.0", sagemaker=True).token is None
