@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from masklet.video.cutout import CutOut
     from masklet.video.effect_video import EffectVideo
     from masklet.video.effects import Effect, Look
-    from masklet.video.in_order import InOrder
     from masklet.video.json_masks import CocoJson
     from masklet.video.overlay_video import OverlayVideo
     from masklet.video.palette import PalettePng
@@ -45,7 +44,6 @@ _HOME = {
     "EffectVideo": "video.effect_video",
     "Frame": "types",
     "FrameMasks": "types",
-    "InOrder": "video.in_order",
     "Look": "video.effects",
     "Mask": "types",
     "Masklet": "types",

@@ -92,7 +92,9 @@ def test_recomputing_changes_memory_not_gradients(tmp_path: Path) -> None:
     assert plain.keys() == again.keys()
     assert {name.split(".")[0] for name in plain} >= {"image_encoder", "mask_decoder", "memory_attention"}
     for name, gradient in plain.items():
-        torch.testing.assert_close(again[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+        # Sums come in another order: as much as rounding does to the largest of them.
+        rounding = 1e-4 * float(gradient.abs().max()) + 1e-6
+        torch.testing.assert_close(again[name], gradient, rtol=1e-4, atol=rounding, msg=name)
 
 
 def test_rates_fall_through_the_trunk() -> None:

@@ -95,7 +95,8 @@ class VideoEncoder:
             if gap <= 0:
                 raise SinkError(
                     f"{self._draft.target}: the frame at {float(time):.3f} s comes after the one at "
-                    f"{float(self._held[1]):.3f} s; a video is written in order, InOrder(…) does that"
+                    f"{float(self._held[1]):.3f} s; a video is written in order; "
+                    "masklet.video.in_order.InOrder(…) does that"
                 )
             self._gap = gap
             self._encode_held()
