@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from masklet.evaluate.metrics import contour_accuracy, jaccard
 from masklet.evaluate.readers import open_videos
 from masklet.evaluate.readers.truth import DAVIS
 from masklet.evaluate.score import score_video
-from masklet.types import Mask
+from masklet.types import Frame, FrameMasks, Mask
+from masklet.video.json_masks import CocoJson
 from tiny_benchmarks import ids_at, save_grey, save_palette
 
 
@@ -96,6 +98,28 @@ def test_json_predictions_go_by_the_names_of_frames(tmp_path: Path) -> None:
     error = measure_masks(videos, tmp_path / "p").scores[0].error
     assert error is not None
     assert "lacks 1 of 3 frames that count, the first is 00012" in error
+
+
+def test_masklets_as_track_writes_them(davis, tmp_path: Path) -> None:
+    """The same figures as from PNGs; an object that the file lacks is an error, as there."""
+
+    def write(*objects: int) -> None:
+        with CocoJson(tmp_path / "p/two.json", length=8) as out:
+            for t in range(8):
+                masks = {k: Mask.from_array(np.roll(truth(t, k), 3, 1)) for k in objects}
+                sure = dict.fromkeys(objects, 1.0)
+                frame = Frame(t, Fraction(t, 24), np.zeros((96, 128, 3), np.uint8))
+                out.write(frame, FrameMasks(t, masks, sure, sure, frozenset()))
+
+    videos = open_videos(davis())
+    pictures = measure_masks(videos, predictions(tmp_path / "q", 3)).summary
+    (tmp_path / "p").mkdir()
+    write(1, 2)
+    assert measure_masks(videos, tmp_path / "p").summary["J&F"] == pictures["J&F"]
+    write(1)
+    error = measure_masks(videos, tmp_path / "p").scores[0].error
+    assert error is not None
+    assert "two.json lacks object 2; it has 1" in error
 
 
 def test_the_worst_frames_are_kept(davis, tmp_path: Path) -> None:

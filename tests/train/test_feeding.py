@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 from PIL import Image
 
 from masklet.data.clips import ClipSettings
+from masklet.data.datasets import training_images
 from masklet.data.folders import MaskFolder
 from masklet.data.light import LightSettings
 from masklet.data.sa1b import PictureJson
+from masklet.data.shards import write_shards
 from masklet.data.stills import StillClips
 from masklet.errors import ConfigError
 from masklet.train.feeding import makers_of
@@ -57,6 +60,18 @@ def test_single_pictures_come_from_the_sets_named_and_clips_from_all(data: Path)
     assert reddest(clips) == {True, False}
     _, everything = makers_of(plan(data))
     assert reddest(everything) == {True, False}
+
+
+def test_a_set_in_several_shards_is_taken_whole(data: Path, tmp_path: Path) -> None:
+    """Packed alone, each colour is a set called `data`: two shards of one name."""
+    for colour in ("red", "blue"):
+        alone = tmp_path / f"only-{colour}" / "data"
+        shutil.copytree(data / colour, alone)
+        (shard,) = write_shards(training_images(alone.parent).sets, tmp_path / f"packed-{colour}")
+        (tmp_path / "packed").mkdir(exist_ok=True)
+        shard.rename(tmp_path / "packed" / f"{colour}.shard.zip")
+    _, stills = makers_of(plan(tmp_path / "packed", "data"))
+    assert reddest(stills) == {True, False}
 
 
 def test_a_set_that_is_not_there_is_named_with_those_that_are(data: Path) -> None:

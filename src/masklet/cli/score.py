@@ -57,7 +57,7 @@ def score(
     """`masklet score --gt DAVIS --pred results --format davis`
 
     J, F and J&F of masks on disk: `SEQUENCE/FRAME.png` with object ids as pixel values,
-    `SEQUENCE/OBJECT/FRAME.png` black and white, or `SEQUENCE.json` as SA-V has it. With
+    `SEQUENCE/OBJECT/FRAME.png` black and white, or `SEQUENCE.json` as SA-V or `masklet track` has it. With
     `--format coco`, a COCO instance JSON and a COCO results JSON.
     """
     from masklet.evaluate.coco_score import measure_coco

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from masklet.errors import DataError
+from masklet.errors import DataError, MaskError
 from masklet.evaluate.metrics import region_and_contour
 from masklet.evaluate.readers.dataset import VideoSet
 from masklet.evaluate.readers.folders import pictures
@@ -16,6 +17,7 @@ from masklet.evaluate.readers.sav import read_json, read_object_folders
 from masklet.evaluate.readers.truth import Convention, Truth
 from masklet.evaluate.results import ObjectScore, SequenceScore
 from masklet.types import Mask
+from masklet.video.json_masks import read_masklets
 
 Predictions = Mapping[int, Mapping[int, Mask]]
 """object id → {position: Mask}. A missing object or frame counts as an empty mask."""
@@ -100,7 +102,7 @@ class ScoreFolder:
     """Work for `run`: score one video's masks from a folder of results.
 
     Results are <video>/<frame>.png with object ids as pixel values, <video>/<object>/<frame>.png black
-    and white, or <video>.json in SA-V's form.
+    and white, or <video>.json in SA-V's form or as `masklet track --masks` writes it.
     """
 
     truth: VideoSet
@@ -124,6 +126,8 @@ def read_predictions(root: Path, truth: Truth, convention: Convention) -> Predic
     raises   DataError when a frame that counts has no prediction, or pictures do not fit the truth
     """
     folder, code = root / truth.name, root / f"{truth.name}.json"
+    if code.is_file() and _is_coco(code):
+        return _masklets(code, truth, convention)
     if code.is_file():
         return _placed(read_json(code), truth, convention, code)
     if not folder.is_dir():
@@ -133,6 +137,30 @@ def read_predictions(root: Path, truth: Truth, convention: Convention) -> Predic
     if any(p.is_dir() for p in folder.iterdir()):
         return _placed(read_object_folders(folder), truth, convention, folder)
     return _palette(folder, truth, convention)
+
+
+def _is_coco(code: Path) -> bool:
+    """Whether a file has masklets as YouTube-VIS has them; of what cannot be read, the reader tells."""
+    try:
+        data = json.loads(code.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and "annotations" in data
+
+
+def _masklets(code: Path, truth: Truth, convention: Convention) -> Predictions:
+    """Masks of a file that numbers frames; an object has no mask on a frame where it is not listed."""
+    try:
+        found = {object_id: one.masks for object_id, one in read_masklets(code).items()}
+    except MaskError as error:
+        raise DataError(str(error)) from error
+    lacking = [o for o in truth.counted_objects(convention) if o not in found]
+    if lacking:
+        raise DataError(f"{code} lacks object {lacking[0]}; it has {', '.join(map(str, found)) or 'none'}")
+    for mask in (mask for frames in found.values() for mask in frames.values()):
+        if (mask.height, mask.width) != (truth.height, truth.width):
+            raise _other_size(code, (mask.height, mask.width), truth)
+    return found
 
 
 def _placed(found: Truth, truth: Truth, convention: Convention, place: Path) -> Predictions:

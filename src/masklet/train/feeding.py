@@ -77,13 +77,14 @@ def _chosen(sets: list[ImageSet], plan: RecipeFile) -> list[ImageSet]:
     """The sets that single pictures come from: those named, or all."""
     if not plan.stills:
         return sets
-    named = {one.name: one for one in sets}
-    unknown = [name for name in plan.stills if name not in named]
+    known = {one.name for one in sets}
+    unknown = [name for name in plan.stills if name not in known]
     if unknown:
         raise ConfigError(
-            f"data.stills names {', '.join(unknown)}, which the data lacks; it has {', '.join(sorted(named))}"
+            f"data.stills names {', '.join(unknown)}, which the data lacks; it has {', '.join(sorted(known))}"
         )
-    return [named[name] for name in plan.stills]
+    # A large set lies in several shards, each a set of that name.
+    return [one for name in plan.stills for one in sets if one.name == name]
 
 
 def _labelled(plan: RecipeFile) -> list[ImageSet]:
