@@ -289,8 +289,8 @@ def test_a_narrow_screen_shows_objects_and_a_lost_connection(server, person) -> 
 
 
 @pytest.mark.parametrize("width", [320, 360, 390, 414])
-def test_everything_in_the_bar_is_in_reach_on_a_phone(server, person, width: int) -> None:
-    outside = """() => [...document.querySelectorAll("#bar :is(button, input, .saved)")]
+def test_everything_above_the_picture_is_in_reach_on_a_phone(server, person, width: int) -> None:
+    outside = """() => [...document.querySelectorAll("#bar :is(button, input, .saved), .stage-top button")]
       .filter((one) => one.checkVisibility())
       .filter((one) => one.getBoundingClientRect().left < 0 || one.getBoundingClientRect().right > innerWidth)
       .map((one) => one.ariaLabel ?? one.id)"""
