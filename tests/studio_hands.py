@@ -53,6 +53,15 @@ def colour_at(page: Page, x: float, y: float) -> list[int]:
     )
 
 
+def one_object(page: Page, url: str, file: str, at: tuple[float, float]) -> None:
+    """A gallery's file with one object on it, kept by the server; its candidates are put away."""
+    open_gallery(page, url, file)
+    click(page, *at)
+    objects(page, 1)
+    saved(page)
+    page.keyboard.press("Escape")
+
+
 def rename(page: Page, object: int, name: str) -> None:
     field = page.get_by_label(f"Name of object {object}")
     field.dblclick()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fakes import FakeEngine, inside
-from studio_hands import click, is_open, objects, open_gallery, place, saved, tracked
+from studio_hands import click, is_open, objects, one_object, open_gallery, place, saved, tracked
 from studio_kit import until
 
 ONE = inside(0, 1)
@@ -19,11 +19,7 @@ PLAYED = "document.querySelector('.clock input').value !== '0'"
 
 def test_a_thumbnail_shows_the_object_as_it_is_now(server, person) -> None:
     with person() as page:
-        open_gallery(page, server.url, "still.png")
-        click(page, *ONE)
-        objects(page, 1)
-        saved(page)
-        page.keyboard.press("Escape")
+        one_object(page, server.url, "still.png", ONE)
         page.wait_for_function(f"{THUMBNAIL}.dataset.mark")
         before = page.evaluate(f"{THUMBNAIL}.toDataURL()")
         page.keyboard.press("p")
@@ -70,11 +66,7 @@ def test_a_thumbnail_comes_while_tracking_goes_on(server, person, monkeypatch: p
 
 def test_a_click_leaves_the_keys_to_the_page(server, person) -> None:
     with person() as page:
-        open_gallery(page, server.url, "squares.mp4")
-        click(page, *ONE)
-        objects(page, 1)
-        saved(page)
-        page.keyboard.press("Escape")
+        one_object(page, server.url, "squares.mp4", ONE)
         assert page.evaluate("document.activeElement === document.body")
         page.keyboard.press("Tab")  # from here the picture is one of the places that Tab comes to
         page.keyboard.press("s")
@@ -86,11 +78,7 @@ NAMED = "(name) => document.querySelector('[data-object=\"1\"] .name').value ===
 
 def test_a_name_lets_keys_through_until_it_is_edited(server, person) -> None:
     with person() as page:
-        open_gallery(page, server.url, "squares.mp4")
-        click(page, *ONE)
-        objects(page, 1)
-        saved(page)
-        page.keyboard.press("Escape")
+        one_object(page, server.url, "squares.mp4", ONE)
         page.keyboard.press("Escape")
         name = page.get_by_label("Name of object 1")
         before = name.input_value()
@@ -309,11 +297,7 @@ def test_everything_above_the_picture_is_in_reach_on_a_phone(server, person, wid
 def test_an_export_says_what_it_is_while_it_waits(server, person) -> None:
     waiting = {"id": "e", "format": "coco", "state": "queued", "done": 0, "total": 0, "name": None}
     with person() as page:
-        open_gallery(page, server.url, "still.png")
-        click(page, *ONE)
-        objects(page, 1)
-        saved(page)
-        page.keyboard.press("Escape")
+        one_object(page, server.url, "still.png", ONE)
 
         def answer(route: Any) -> None:
             route.fulfill(status=202, json=waiting) if route.request.method == "POST" else route.continue_()
