@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "masklet"
 
 LAYERS = (
-    {"types", "errors", "rle", "geometry"},
+    {"types", "errors", "rle", "geometry", "lock"},
     {"model", "engine", "memory", "video"},
     {"predict", "loading"},
     {"bench", "data", "train", "evaluate"},

@@ -7,28 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from masklet.errors import ConfigError
-
-try:
-    import fcntl
-except ImportError:  # Windows, where nobody is kept out
-    fcntl = None  # type: ignore[assignment]
+from masklet.lock import Held, hold
 
 
 @contextmanager
 def alone(store: Path) -> Iterator[None]:
-    """Keep other servers out of a store, which is made when it is not there. The lock goes with the process.
+    """Keep other servers out of a store, which is made when it is not there.
 
     raises   ConfigError when another server has the store
     """
-    store.mkdir(parents=True, exist_ok=True)
-    with (store / "lock").open("a") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ConfigError(
-                    f"the store {store} is in use by another server; stop that one, or give another --store"
-                ) from error
-            except OSError:  # a file system that knows no locks
-                pass
+    try:
+        file = hold(store / "lock")
+    except Held as error:
+        raise ConfigError(
+            f"the store {store} is in use by another server; stop that one, or give another --store"
+        ) from error
+    with file:
         yield
