@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fakes import ArraySource, FakeEngine, inside, squares
-from masklet.cli.finer import finer
+from masklet.cli.small_objects import advice
 from masklet.predict.session import VideoSession
 
 
@@ -16,7 +16,7 @@ def asked(name: str, input_size: int, model: str, objects: int = 1) -> str | Non
     with VideoSession(ArraySource(squares(3, 2)), engine) as session:
         for k in range(1, objects + 1):
             session.prompt(0, k, clicks=[inside(0, k)])
-        return finer(session, model)
+        return advice(session, model)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_the_small_model_at_its_largest_points_to_the_other_one() -> None:
     engine.name = "masklet-nano"
     with VideoSession(ArraySource(squares(3, 2)), engine) as session:
         session.prompt(0, 1, mask=np.indices((96, 128)).sum(axis=0) < 12)
-        line = finer(session, "masklet-nano")
+        line = advice(session, "masklet-nano")
     assert line is not None
     assert "--model masklet-tiny" in line
 

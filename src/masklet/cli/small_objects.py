@@ -9,20 +9,23 @@ from masklet.model.registry import DEFAULT
 
 if TYPE_CHECKING:
     from masklet.predict.session import VideoSession
+    from masklet.types import Mask
 
 SMALL = 64
 """Side in pixels of the model's input, of a square as large as the object, below which it is told: four
 places of the grid that memory is kept on."""
 
 
-def finer(session: VideoSession, model: str) -> str | None:
+def advice(session: VideoSession, model: str) -> str | None:
     """One line for the smallest object, on its first prompted frame; None where all are large enough, or
     nothing finer comes with the package.
 
     model   the name it was asked for by
     """
     engine = session.engine
-    sides = {i: _side(session, i, min(frames)) for i, frames in session.prompts.items()}
+    firsts = {i: min(frames) for i, frames in session.prompts.items()}
+    shown = {t: session.masks(t) for t in set(firsts.values())}
+    sides = {i: _side(shown[t][i], engine.input_size) for i, t in firsts.items()}
     small = {i: side for i, side in sides.items() if 0 < side < SMALL}
     remedy = _remedy(model, engine.name, engine.input_size) if small else None
     if remedy is None:
@@ -35,9 +38,9 @@ def finer(session: VideoSession, model: str) -> str | None:
     )
 
 
-def _side(session: VideoSession, object_id: int, frame: int) -> float:
-    mask = session.masks(frame)[object_id]
-    return session.engine.input_size * math.sqrt(mask.area / (mask.width * mask.height))
+def _side(mask: Mask, input_size: int) -> float:
+    """Side of a square as large as the mask, in pixels of the model's input."""
+    return input_size * math.sqrt(mask.area / (mask.width * mask.height))
 
 
 def _remedy(model: str, network: str, input_size: int) -> str | None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from masklet.cli.finer import finer
 from masklet.cli.interrupt import Interrupted, stopping_gently
 from masklet.cli.looks import parse_look
 from masklet.cli.masks import rle_of
@@ -32,15 +29,16 @@ from masklet.cli.options import (
 from masklet.cli.outputs import check_outputs
 from masklet.cli.progress import progress_bar
 from masklet.cli.prompts import OrderedCommand, PlacedPrompt, placed_prompts, typed
+from masklet.cli.small_objects import advice
 from masklet.cli.sounding import add_sound
+from masklet.cli.track_files import TrackFiles, check_ids, opened, tell_of_others
 from masklet.errors import ConfigError, DamagedVideoError, PromptError
 from masklet.model.registry import DEFAULT
 
 if TYPE_CHECKING:
     from masklet.predict.plan import Direction
     from masklet.predict.session import VideoSession
-    from masklet.types import Mask, Prompt
-    from masklet.video.effects import Look
+    from masklet.types import Mask
     from masklet.video.protocol import MaskSink
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
@@ -161,7 +159,7 @@ def track(
         raise ConfigError(
             f"cannot tell from {masks} what to write; name it .json, or give a folder without an ending"
         )
-    _check_ids([p.object_id for p in prompts if p.object_id is not None], masks)
+    check_ids([p.object_id for p in prompts if p.object_id is not None], masks)
     check_outputs(
         [output, masks, cutout], [video, *(p.mask_file for p in prompts if p.mask_file is not None)]
     )
@@ -169,15 +167,15 @@ def track(
         for prompt in prompts:
             _give(session, prompt)
             print(prompt, file=sys.stderr)
-        _check_ids(session.objects, masks)  # pictures have ids of their own
-        if (advice := finer(session, model)) is not None:
-            print(advice, file=sys.stderr)
+        check_ids(session.objects, masks)  # pictures have ids of their own
+        if (line := advice(session, model)) is not None:
+            print(line, file=sys.stderr)
         way = cast("Direction", direction)  # propagate says so when it is none of the three
         frames = _shown(session, way, limit)
-        _tell_of_others(masks, frames)
+        tell_of_others(masks, frames)
         started = time.perf_counter()
-        files = _Files(output, look, masks, cutout)
-        with closing(_opened(session, min(frames), files)) as sink:
+        files = TrackFiles(output, look, masks, cutout)
+        with closing(opened(session, min(frames), files)) as sink:
             done, ending = _follow(session, sink, way, limit)
         seconds = time.perf_counter() - started
         if output is not None and done:
@@ -189,38 +187,6 @@ def track(
             raise Interrupted(f"interrupted; {len(done)} of {len(frames)} frames are done")
         if ending is not None:
             raise ending
-
-
-def _check_ids(ids: Iterable[int], masks: Path | None) -> None:
-    """Raise for an object that does not fit the PNGs asked for, before any work is done."""
-    from masklet.video.palette import MOST_ID
-
-    if _is_folder(masks) and (large := [i for i in ids if i > MOST_ID]):
-        raise ConfigError(
-            f"object {large[0]} does not fit PNGs, whose ids are 1 to {MOST_ID}; give it a smaller --object, "
-            "or write --masks OUT.JSON"
-        )
-
-
-def _is_folder(masks: Path | None) -> bool:
-    """Whether --masks asks for a folder of PNGs."""
-    return masks is not None and masks.suffix.lower() != ".json"
-
-
-def _tell_of_others(masks: Path | None, frames: range) -> None:
-    """Warn of PNGs in the folder that this run will not replace, as it would a file."""
-    from masklet.video.palette import frame_png
-
-    if masks is None or not _is_folder(masks):
-        return
-    written = {frame_png(index) for index in frames}
-    others = sorted(f.name for f in masks.glob("*.png") if f.name not in written)
-    if others:
-        print(
-            f"{masks} holds {len(others)} other PNGs ({others[0]} …), which stay; remove them unless they "
-            "belong to these masks",
-            file=sys.stderr,
-        )
 
 
 def _give(session: VideoSession, placed: PlacedPrompt) -> None:
@@ -257,58 +223,6 @@ def _shown(session: VideoSession, direction: Direction, limit: int | None) -> ra
 
     firsts = [min(frames) for frames in session.prompts.values()]
     return plan(direction, firsts, len(session.source), limit=limit).shown
-
-
-@dataclass(frozen=True)
-class _Files:
-    """What is written: a video, with effects where there is a look; masks; a cut-out."""
-
-    output: Path | None
-    look: Look | None
-    masks: Path | None
-    cutout: Path | None
-
-
-def _opened(session: VideoSession, start: int, files: _Files) -> MaskSink:
-    """All outputs as one; they get every frame, in the order of time from `start` on."""
-    from masklet.video.in_order import InOrder
-    from masklet.video.sink import Several
-
-    return InOrder(Several(_sinks(session, files)), session.source, start=start)
-
-
-def _sinks(session: VideoSession, files: _Files) -> list[MaskSink]:
-    """The outputs asked for; when one cannot be opened, the others leave nothing behind."""
-    from masklet.video.cutout import CutOut
-    from masklet.video.effect_video import EffectVideo
-    from masklet.video.json_masks import CocoJson
-    from masklet.video.overlay_video import OverlayVideo
-    from masklet.video.palette import PalettePng
-    from masklet.video.protocol import sample_aspect_of
-
-    sinks: list[MaskSink] = []
-    if files.masks is not None and _is_folder(files.masks):
-        sinks.append(PalettePng(files.masks))
-    elif files.masks is not None:
-        sinks.append(CocoJson(files.masks, name=session.source.name, length=len(session.source)))
-    tick, aspect = getattr(session.source, "time_base", None), sample_aspect_of(session.source)
-    if files.output is not None and files.look is not None:
-        sinks.append(EffectVideo(files.output, files.look, time_base=tick, sample_aspect=aspect))
-    elif files.output is not None:
-        prompts = _by_frame(session.prompts)
-        sinks.append(OverlayVideo(files.output, prompts=prompts, time_base=tick, sample_aspect=aspect))
-    if files.cutout is not None:
-        sinks.append(CutOut(files.cutout, sample_aspect=aspect))
-    return sinks
-
-
-def _by_frame(prompts: Mapping[int, Mapping[int, Prompt]]) -> dict[int, dict[int, Prompt]]:
-    """Object → frame → prompt turned into frame → object → prompt."""
-    turned: dict[int, dict[int, Prompt]] = {}
-    for object_id, frames in prompts.items():
-        for frame, prompt in frames.items():
-            turned.setdefault(frame, {})[object_id] = prompt
-    return turned
 
 
 def _follow(
