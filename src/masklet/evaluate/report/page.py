@@ -67,10 +67,10 @@ def page(documents: Sequence[Document], videos: VideoSet | None = None) -> str:
 def _told_apart(documents: Sequence[Document]) -> list[Document]:
     """The same, no two with one title: what they are plotted by and named by in tables."""
     titles = [d.title for d in documents]
-    for more in (_side, _weights, lambda d: str(1 + [one is d for one in documents].index(True))):
+    sides, weights = [_side(d) for d in documents], [_weights(d) for d in documents]
+    for said in (sides, weights, [str(k + 1) for k in range(len(documents))]):
         if len(set(titles)) == len(titles):
             break
-        said = [more(d) for d in documents]
         titles = [f"{title}, {one}" if one else title for title, one in zip(titles, said, strict=True)]
     return [replace(d, title=title) for d, title in zip(documents, titles, strict=True)]
 
